@@ -1,0 +1,1 @@
+"""The camera: its settings and limits, its child process and its drivers."""

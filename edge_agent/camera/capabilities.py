@@ -1,0 +1,97 @@
+"""What a camera can do, as read from the camera itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["CameraCapabilities", "Control", "Reading", "Resolution", "SensorMode", "Size"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Size(_Document):
+    """A size in pixels."""
+
+    width: int
+    height: int
+
+
+class Control(_Document):
+    """What one setting may be: a range of numbers (`min`, `max`), or one of `options`."""
+
+    min: float | None = None
+    max: float | None = None
+    default: Any = None
+    options: tuple[str | int | bool, ...] | None = None
+
+
+class SensorMode(_Document):
+    """One way to read the sensor."""
+
+    width: int
+    height: int
+    fps_max: float
+    bit_depth: int | None = None
+    crop: tuple[int, int, int, int] | None = None  # x, y, width, height in the sensor's pixels
+
+
+class Resolution(_Document):
+    """A size that the stream can have and the highest frame rate at it."""
+
+    width: int
+    height: int
+    fps_max: float
+    label: str | None = None
+
+
+class CameraCapabilities(_Document):
+    """What a camera can do.
+
+    `controls` maps a setting's path (`exposure.time_us`) to its limits; a setting that is not there is not
+    offered, and `unavailable` may say why. `any_size` tells that sizes between the listed ones work, too.
+    """
+
+    driver: str
+    model: str
+    sensor: str | None = None
+    camera_id: str | None = None
+    sensor_size: Size | None = None
+    colour: bool = True
+    modes: tuple[SensorMode, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    any_size: bool = False
+    controls: dict[str, Control] = {}
+    unavailable: dict[str, str] = {}
+    snapshot_formats: tuple[str, ...] = ("jpeg",)
+    live_encode: bool = True  # False where packets pass through unencoded
+
+
+AfState = Literal["idle", "scanning", "focused", "failed"]
+
+
+class Reading(_Document):
+    """What the sensor reports of one frame. Null where a camera does not say.
+
+    `sequence` counts frames since the camera was opened; `timestamp_ns` is the sensor's monotonic clock.
+    """
+
+    sequence: int = 0
+    timestamp_ns: int = 0
+    lux: float | None = None
+    exposure_us: int | None = None
+    analogue_gain: float | None = None
+    digital_gain: float | None = None
+    colour_temperature_k: int | None = None
+    colour_gains: tuple[float, float] | None = None
+    lens_position: float | None = None
+    focus_fom: int | None = None
+    af_state: AfState | None = None
+    ae_converged: bool | None = None
+    frame_duration_us: int | None = None
+    black_levels: tuple[int, int, int, int] | None = None
+    sensor_temperature_c: float | None = None
+    crop: tuple[int, int, int, int] | None = None

@@ -1,0 +1,89 @@
+"""The one protocol of every camera driver.
+
+A driver lives in the camera child, never in the agent. One thread, the frame loop, calls `read`; another,
+the control thread, may call `apply`, `applied` and `trigger_focus` while `read` is under way, so these must
+be quick and safe beside it. `configure`, `still` and `close` are called only between two calls of `read`,
+by the frame loop's own thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from edge_agent.camera.capabilities import CameraCapabilities, Reading
+from edge_agent.camera.settings import CameraSettings
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+__all__ = ["Driver", "EncodedPacket", "Sample", "Still"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One access unit of H.264 in Annex B; a keyframe carries its SPS and PPS."""
+
+    data: bytes
+    pts_us: int
+    keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One frame's worth of camera: a picture to be encoded, or what is encoded already, and its reading.
+
+    `frame` is yuv420p (or nv12) at the configured size, its `pts` unset; `pts_us` rises strictly from one
+    sample to the next, by the sensor's clock. `packets` is used by cameras that encode by themselves.
+    """
+
+    reading: Reading
+    pts_us: int
+    frame: VideoFrame | None = None
+    packets: tuple[EncodedPacket, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One picture taken for itself: an RGB or YUV frame at its own size, and its reading."""
+
+    frame: VideoFrame
+    reading: Reading
+
+
+class Driver(Protocol):
+    """A camera. Constructing one opens nothing; every method but `close` may raise CameraError."""
+
+    name: str
+
+    def open(self) -> CameraCapabilities:
+        """Open the camera and say what it can do. Raises CameraUnavailableError where there is none."""
+        ...
+
+    def configure(self, settings: CameraSettings) -> None:
+        """Configure size, transform and everything that is not live, apply the rest, and start."""
+        ...
+
+    def apply(self, settings: CameraSettings) -> None:
+        """Set what is live. Only what differs from the present is touched."""
+        ...
+
+    def applied(self) -> CameraSettings:
+        """Return what the camera really has now, read back, not what was asked."""
+        ...
+
+    def read(self, timeout_s: float) -> Sample | None:
+        """Wait for the next frame. None where the time ran out; raises CameraError where it is gone."""
+        ...
+
+    def trigger_focus(self) -> None:
+        """Start one autofocus scan; how it ends is seen in `Reading.af_state` of the samples."""
+        ...
+
+    def still(self, last: Sample) -> Still:
+        """Return `last` as a picture, or a newer and better one where the camera has a way to take it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the camera, whatever state it is in. Never raises, may be called twice."""
+        ...

@@ -1,0 +1,270 @@
+"""All camera settings as one typed model, and patches to it.
+
+A setting is declared here, once, with its type, unit and meaning. The arguments of its command, its JSON
+Schema, its place in `status` and its limits' path (`exposure.time_us`) follow from the declaration. Ranges
+are not declared here: they are the camera's, read at run time, see `capabilities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
+
+__all__ = [
+    "CameraSettings",
+    "Exposure",
+    "Focus",
+    "Image",
+    "Patch",
+    "SettingsPatch",
+    "Video",
+    "View",
+    "WhiteBalance",
+    "Window",
+    "flatten",
+    "merge",
+    "normalise",
+    "partial_model",
+    "setting_info",
+    "unflatten",
+]
+
+# A patch as the code carries it: group -> field -> value, holding only what is to be changed.
+Patch = dict[str, dict[str, Any]]
+
+
+def _setting(default: Any, description: str, *, unit: str | None = None, live: bool = True) -> Any:
+    """Declare a setting. One that is not `live` needs the camera stopped and configured anew."""
+    extra: dict[str, Any] = {"live": live}
+    if unit:
+        extra["unit"] = unit
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Window(_Group):
+    """A rectangle in the picture, in fractions of its width and height, from the upper left."""
+
+    x: float = Field(0.0, ge=0, le=1)
+    y: float = Field(0.0, ge=0, le=1)
+    width: float = Field(1.0, gt=0, le=1)
+    height: float = Field(1.0, gt=0, le=1)
+
+
+class Exposure(_Group):
+    """How much light a frame gets."""
+
+    mode: Literal["auto", "manual"] = _setting(
+        "auto", "Who chooses: the camera, or you. Giving a time or a gain alone means manual"
+    )
+    time_us: int | None = _setting(None, "Manual exposure time; null leaves it to the camera", unit="µs")
+    gain: float | None = _setting(None, "Manual analogue gain; null leaves it to the camera")
+    ev: float = _setting(0.0, "Compensation of the automatic exposure", unit="EV")
+    min_time_us: int | None = _setting(None, "Shortest time that auto may choose", unit="µs")
+    max_time_us: int | None = _setting(None, "Longest time that auto may choose", unit="µs")
+    constraint_mode: Literal["normal", "highlight", "shadows", "custom"] = _setting(
+        "normal", "What auto protects: highlights from burning out, or shadows from drowning"
+    )
+    exposure_mode: Literal["normal", "short", "long", "custom"] = _setting(
+        "normal", "Whether auto prefers a short time (less blur) or a long one (less noise)"
+    )
+    metering_mode: Literal["centre_weighted", "spot", "matrix", "custom"] = _setting(
+        "centre_weighted", "Which part of the picture auto measures"
+    )
+    flicker: Literal["off", "50hz", "60hz"] = _setting("off", "The mains frequency of the lamps to avoid")
+
+
+class WhiteBalance(_Group):
+    """What is white."""
+
+    mode: Literal[
+        "auto",
+        "manual",
+        "incandescent",
+        "tungsten",
+        "fluorescent",
+        "indoor",
+        "daylight",
+        "cloudy",
+        "custom",
+        "daylight_noir",
+        "indoor_noir",
+        "ir_850nm",
+        "ir_940nm",
+    ] = _setting(
+        "auto", "Automatic, by your gains, by the kind of light, or a preset for cameras without IR filter"
+    )
+    red_gain: float | None = _setting(None, "Manual gain of red")
+    blue_gain: float | None = _setting(None, "Manual gain of blue")
+    temperature_k: int | None = _setting(None, "Manual colour temperature", unit="K")
+
+
+class Focus(_Group):
+    """Where the picture is sharp."""
+
+    mode: Literal["manual", "auto", "continuous"] = _setting(
+        "continuous",
+        "By your position, once on focus_trigger, or all the time. Giving a position means manual",
+    )
+    position: float | None = _setting(None, "Lens position; 0 is infinity, 10 is 10 cm", unit="dioptres")
+    range: Literal["normal", "macro", "full"] = _setting("normal", "The distances that autofocus searches")
+    speed: Literal["normal", "fast"] = _setting("normal", "How fast autofocus moves the lens")
+    window: Window | None = _setting(None, "What autofocus looks at; null is the middle of the picture")
+
+
+class Image(_Group):
+    """How the picture is processed."""
+
+    brightness: float = _setting(0.0, "0 changes nothing")
+    contrast: float = _setting(1.0, "1 changes nothing")
+    saturation: float = _setting(1.0, "1 changes nothing, 0 is grey")
+    sharpness: float = _setting(1.0, "1 is the camera's normal sharpening")
+    noise_reduction: Literal["off", "fast", "high_quality", "minimal", "zsl"] = _setting(
+        "fast", "How hard noise is removed"
+    )
+
+
+class View(_Group):
+    """Which part of the scene is shown, and which way up."""
+
+    roi: Window = _setting(Window(), "The part of the field of view that fills the picture (digital zoom)")
+    hflip: bool = _setting(False, "Mirror left and right", live=False)
+    vflip: bool = _setting(False, "Mirror top and bottom", live=False)
+    rotation: Literal[0, 90, 180, 270] = _setting(0, "Rotation clockwise", unit="degrees", live=False)
+    lens_correction: bool = _setting(False, "Straighten the bent lines of a wide lens", live=False)
+
+
+class Video(_Group):
+    """The encoded picture."""
+
+    width: int = _setting(1920, "Width of the picture", unit="px", live=False)
+    height: int = _setting(1080, "Height of the picture", unit="px", live=False)
+    fps: float = _setting(30.0, "Frames a second", unit="fps")
+    field_of_view: Literal["scale", "crop"] = _setting(
+        "scale", "scale keeps the sensor's whole view, crop takes the fastest mode", live=False
+    )
+    bitrate_auto: bool = _setting(True, "Let the bit rate follow size and frame rate")
+    bitrate_bps: int = _setting(8_000_000, "Target bit rate; giving one turns bitrate_auto off", unit="bit/s")
+
+
+class CameraSettings(_Group):
+    """Everything that can be set on a camera."""
+
+    exposure: Exposure = Exposure()
+    white_balance: WhiteBalance = WhiteBalance()
+    focus: Focus = Focus()
+    image: Image = Image()
+    hdr: Literal["off", "auto", "sensor", "single_exposure", "night"] = _setting(
+        "off", "High dynamic range, by the sensor or by the processor", live=False
+    )
+    view: View = View()
+    video: Video = Video()
+
+
+def partial_model(
+    model: type[BaseModel], name: str, *, fields: Mapping[str, str] | None = None
+) -> type[BaseModel]:
+    """Return `model` with every field optional, so that what was given can be told from what was not.
+
+    `fields` chooses and renames: the new name -> the name in `model`. A null is refused where the model
+    itself takes none.
+    """
+
+    def drop_default(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+
+    chosen = fields if fields is not None else {field: field for field in model.model_fields}
+    definitions: dict[str, Any] = {}
+    for new, old in chosen.items():
+        info = model.model_fields[old]
+        annotation: Any = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, _Group) and annotation is not Window:
+            annotation = partial_model(annotation, f"{annotation.__name__}Patch")
+        extra = {k: v for k, v in setting_info(info).items() if k == "unit"}
+
+        def schema_extra(schema: dict[str, Any], extra: dict[str, Any] = extra) -> None:
+            drop_default(schema)
+            schema.update(extra)
+
+        definitions[new] = (
+            annotation,
+            Field(None, description=info.description, json_schema_extra=schema_extra),
+        )
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    created: type[BaseModel] = create_model(name, __config__=config, __doc__=model.__doc__, **definitions)
+    return created
+
+
+def setting_info(info: FieldInfo) -> dict[str, Any]:
+    """Return what `_setting` declared beside type and default: `live`, and `unit` where there is one."""
+    extra = info.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+SettingsPatch = partial_model(CameraSettings, "SettingsPatch")
+
+
+def flatten(patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `{"exposure.time_us": 100}` for `{"exposure": {"time_us": 100}}`; `hdr` stays `hdr`.
+
+    Windows (`view.roi`, `focus.window`) are values, they are not taken apart.
+    """
+    flat: dict[str, Any] = {}
+    for group, fields in patch.items():
+        if isinstance(fields, Mapping):
+            flat.update({f"{group}.{name}": value for name, value in fields.items()})
+        else:
+            flat[group] = fields
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo `flatten`."""
+    patch: dict[str, Any] = {}
+    for path, value in flat.items():
+        group, _, name = path.partition(".")
+        if name:
+            patch.setdefault(group, {})[name] = value
+        else:
+            patch[group] = value
+    return patch
+
+
+def normalise(patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what a patch implies: a manual value without a mode means manual, a bit rate means not auto.
+
+    A manual value gives up the automatic one of its own kind only: the rest of the patch is untouched.
+    """
+    flat = flatten(patch)
+
+    def given(*paths: str) -> bool:
+        return any(flat.get(path) is not None for path in paths)
+
+    if "exposure.mode" not in flat and given("exposure.time_us", "exposure.gain"):
+        flat["exposure.mode"] = "manual"
+    if "white_balance.mode" not in flat and given(
+        "white_balance.red_gain", "white_balance.blue_gain", "white_balance.temperature_k"
+    ):
+        flat["white_balance.mode"] = "manual"
+    if "focus.mode" not in flat and given("focus.position"):
+        flat["focus.mode"] = "manual"
+    if "video.bitrate_auto" not in flat and given("video.bitrate_bps"):
+        flat["video.bitrate_auto"] = False
+    return unflatten(flat)
+
+
+def merge(settings: CameraSettings, patch: Mapping[str, Any]) -> CameraSettings:
+    """Return `settings` with `patch` on top, validated. The patch is not normalised here."""
+    document = settings.model_dump()
+    for group, fields in patch.items():
+        if isinstance(fields, Mapping):
+            document[group] = {**document[group], **fields}
+        else:
+            document[group] = fields
+    return CameraSettings.model_validate(document)

@@ -1,0 +1,1 @@
+"""The wire contract: topics, envelope, the registry of commands, replies and their journal."""

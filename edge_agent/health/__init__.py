@@ -1,0 +1,1 @@
+"""Heartbeat, problems and what the machine says of itself."""

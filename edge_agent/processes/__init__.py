@@ -1,0 +1,1 @@
+"""Child processes: typed channels, and the ladder that stops and restarts them."""

@@ -1,0 +1,1 @@
+"""Profiles, schedules, day and night."""

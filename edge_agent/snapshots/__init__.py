@@ -1,0 +1,1 @@
+"""Pictures: capture and where they go."""
