@@ -1,0 +1,1 @@
+"""The parts that `edge_agent.config` is made of."""

@@ -1,0 +1,145 @@
+"""The core sections of the configuration: what each key means, its unit, its limits, its default."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = [
+    "CameraConfig",
+    "CommandsConfig",
+    "LogConfig",
+    "NodeConfig",
+    "Section",
+    "StatusConfig",
+    "StreamConfig",
+    "clean_node_id",
+    "default_stream_url",
+]
+
+_NAME: Final = r"^[a-z0-9_-]{1,64}$"
+_FALLBACK_ID: Final = "edge-agent"
+_Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class Section(BaseModel):
+    """A closed part of the configuration, unchangeable once loaded. Features derive theirs from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+def clean_node_id(text: str) -> str:
+    """Return the node id for a host's name: lower case, its domain dropped, odd characters as hyphens."""
+    host = text.strip().lower().partition(".")[0]
+    return re.sub(r"[^a-z0-9_-]+", "-", host).strip("-")[:64].rstrip("-") or _FALLBACK_ID
+
+
+def default_stream_url(node_id: str) -> str:
+    """Return where a node publishes unless told otherwise: the MediaMTX beside it."""
+    return f"rtsp://localhost:8554/{node_id}"
+
+
+def _default_id() -> str:
+    return clean_node_id(socket.gethostname())
+
+
+def _default_name(fields: dict[str, Any]) -> str:
+    # The id is missing here where it was invalid.
+    return re.sub(r"[_-]+", " ", fields.get("id", _FALLBACK_ID)).strip().title() or _FALLBACK_ID
+
+
+class NodeConfig(Section):
+    """Who this node is."""
+
+    id: _Name = Field(default_factory=_default_id, description="Its place in every topic; the host's name")
+    name: str = Field(
+        default_factory=_default_name, min_length=1, max_length=128, description="For people; the id, titled"
+    )
+    groups: tuple[_Name, ...] = Field(
+        (), max_length=32, description="Groups whose commands this node obeys, too"
+    )
+
+
+class CameraConfig(Section):
+    """Which camera, and how to open it."""
+
+    driver: _Name = Field(
+        "auto", description="auto takes a Pi camera, else a USB one, else the simulated one"
+    )
+    index: int | None = Field(None, ge=0, le=63, description="The camera's number; null takes the first")
+    id: str | None = Field(None, min_length=1, description="The camera's own id, in place of its number")
+    path: Path | None = Field(None, description="What the driver 'file' plays")
+    options: dict[str, Any] = Field({}, description="What else the driver is to know")
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.index is not None and self.id is not None:
+            raise ValueError("'index' and 'id' both choose the camera: keep one of them")
+        if self.path is not None and self.driver != "file":
+            raise ValueError(f"'path' is for the driver 'file', not for '{self.driver}'")
+        if self.path is not None and "path" in self.options:
+            raise ValueError("'path' and 'options.path' are the same: keep one of them")
+        return self
+
+    def driver_options(self) -> dict[str, Any]:
+        """Return what the driver is to know, `path` included."""
+        return dict(self.options) if self.path is None else {**self.options, "path": str(self.path)}
+
+
+class StreamConfig(Section):
+    """What is published, and where to. Size, rate and bit rate are those of the start."""
+
+    url: str | None = Field(None, description="Null is rtsp://localhost:8554/<node.id>")
+    enabled: bool = Field(True, description="Whether to publish from the start")
+    width: int = Field(1920, ge=16, le=16384, description="Pixels")
+    height: int = Field(1080, ge=16, le=16384, description="Pixels")
+    fps: float = Field(30.0, gt=0, le=1000, description="Frames a second")
+    bitrate_bps: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | Literal["auto"] = Field(
+        "auto", description="Bits a second; auto follows size and frame rate"
+    )
+    transport: Literal["tcp", "udp"] = Field("tcp", description="What RTSP carries the packets over")
+    keyframe_interval_s: float = Field(1.0, gt=0, le=60, description="Seconds from keyframe to keyframe")
+
+    @field_validator("url")
+    @classmethod
+    def _rtsp(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"rtsp", "rtsps"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must be a URL like rtsp://host:8554/name")
+        return url
+
+
+class StatusConfig(Section):
+    """How often the state is told."""
+
+    interval_s: float = Field(10.0, ge=1, le=3600, description="Seconds between the sensor's readings")
+
+
+class LogConfig(Section):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged"
+    )
+
+
+class CommandsConfig(Section):
+    """What may be commanded."""
+
+    deny: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")], ...] = Field(
+        (), max_length=256, description="Commands that are refused"
+    )
+    dedup_window_s: int = Field(86_400, ge=0, le=31_536_000, description="Seconds an id is remembered")
+    dedup_entries: int = Field(1000, ge=1, le=100_000, description="Ids that are remembered at most")
+    max_payload_bytes: int = Field(65_536, ge=256, le=16_777_216, description="Larger messages are refused")
