@@ -49,6 +49,7 @@ class NetworkReading(_Reading):
 class ProcessReading(_Reading):
     """One process of the agent's."""
 
+    pid: int
     rss_bytes: int
     open_files: int = Field(description="Descriptors of every kind, sockets too")
     cpu_percent: float | None = Field(description="Of one core, since the last reading; null at the first")
@@ -258,6 +259,7 @@ class MachineReader:
                 process = psutil.Process(pid)
             with process.oneshot():
                 reading = ProcessReading(
+                    pid=pid,
                     rss_bytes=process.memory_info().rss,
                     open_files=process.num_fds(),
                     cpu_percent=None,

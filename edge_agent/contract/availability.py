@@ -1,0 +1,72 @@
+"""`availability`: who is online, told so that a late will can be seen for what it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Final, Literal
+
+from edge_agent.clock import Clock
+from edge_agent.mqtt.message import Incoming, Outgoing
+
+__all__ = ["Availability"]
+
+logger = logging.getLogger(__name__)
+
+_CONTESTS: Final = 5
+_CONTEST_WINDOW_S: Final = 60.0
+
+
+class Availability:
+    """Makes the will, the birth and the stop's message, and puts right what others write on the topic."""
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        clock: Clock,
+        publish: Callable[[Outgoing], None],
+        contested: Callable[[str | None], None],
+    ) -> None:
+        self._topic = topic
+        self._clock = clock
+        self._publish = publish
+        self._contested = contested
+        self._present: Outgoing | None = None
+        self._corrections: list[float] = []
+
+    def message(self, state: Literal["online", "offline", "stopped"], epoch: int) -> Outgoing:
+        """Return the document of a state; all have the same topic, QoS and retain."""
+        payload = json.dumps({"state": state, "epoch": epoch}, separators=(",", ":")).encode()
+        return Outgoing(topic=self._topic, payload=payload, qos=1, retain=True, kind="state")
+
+    def born(self, epoch: int) -> None:
+        """Publish `online`; from here on the topic is watched."""
+        self._present = self.message("online", epoch)
+        self._publish(self._present)
+
+    def lost(self) -> None:
+        """The connection is gone: what comes before the next birth is no contradiction."""
+        self._present = None
+
+    def seen(self, message: Incoming) -> None:
+        """Look at what is on the topic, and say again what is so where it is something else.
+
+        Two agents that share one node's name would correct each other for ever: after a few times in a
+        minute it is left alone and reported.
+        """
+        present = self._present
+        if present is None or message.payload == present.payload:
+            return
+        now = self._clock.monotonic()
+        self._corrections = [at for at in self._corrections if now - at < _CONTEST_WINDOW_S]
+        if len(self._corrections) >= _CONTESTS:
+            self._contested(
+                "something else keeps writing this node's availability: is there a second agent of its name?"
+            )
+            return
+        self._corrections.append(now)
+        self._contested(None)
+        logger.info("Availability was overwritten, by a late will or another client; it is put right")
+        self._publish(present)

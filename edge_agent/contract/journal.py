@@ -1,0 +1,179 @@
+"""The journal of commands: what was taken on, and how it ended, on disk.
+
+A caller that repeats an `id` gets the first outcome, also when the agent was killed in between. A command
+that was under way at a kill is ended at the next start, so that nobody waits for it for ever.
+
+The file holds one JSON object a line, appended when a command is taken on and when it ends. It is written
+before the command is carried out and read at the start; lines that a kill cut short are passed over. A kill
+of the process loses nothing; only a power cut can lose the last lines that the kernel still held. A disk
+that refuses stops no command: the ids are then known until the agent ends, and `trouble` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from edge_agent.clock import Clock, rfc3339
+from edge_agent.errors import StorageError
+from edge_agent.storage import write_atomically
+
+__all__ = ["Entry", "Journal"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: its outcome is None while it is under way."""
+
+    key: str
+    command: str
+    time: datetime
+    outcome: dict[str, Any] | None = None
+
+
+class Journal:
+    """The commands of the last `window_s` seconds that carried an id, at most `max_entries` of them."""
+
+    def __init__(self, *, path: Path, clock: Clock, window_s: float, max_entries: int) -> None:
+        self._path = path
+        self._clock = clock
+        self._window_s = window_s
+        self._max_entries = max_entries
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._descriptor: int | None = None
+        self._lines = 0
+        self.trouble: str | None = None
+
+    def open(self) -> list[Entry]:
+        """Read the file and return the commands that were under way when the agent ended."""
+        for entry in self._read():
+            self._entries[entry.key] = entry
+        self._expire()
+        self._compact()
+        return [entry for entry in self._entries.values() if entry.outcome is None]
+
+    def find(self, key: str) -> Entry | None:
+        """Return what is known of an id, None where it is new."""
+        self._expire()
+        return self._entries.get(key)
+
+    def begin(self, key: str, command: str) -> None:
+        """Note that a command is taken on."""
+        entry = Entry(key, command, self._clock.now())
+        self._append(entry)
+        self._entries[key] = entry
+
+    def finish(self, key: str, outcome: dict[str, Any]) -> None:
+        """Note how a command ended."""
+        started = self._entries.get(key)
+        entry = Entry(
+            key, started.command if started else "", started.time if started else self._clock.now(), outcome
+        )
+        self._entries[key] = entry
+        self._append(entry)
+
+    def remember(self, key: str, command: str, outcome: dict[str, Any]) -> None:
+        """Keep an outcome in memory only: a refusal is found again without the disk's help."""
+        self._entries[key] = Entry(key, command, self._clock.now(), outcome)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _expire(self) -> None:
+        now = self._clock.now()
+        while self._entries:
+            entry = next(iter(self._entries.values()))
+            # A clock that was set back makes entries of the future: they count as new, not as ancient.
+            old = (now - entry.time).total_seconds() > self._window_s
+            if not old and len(self._entries) <= self._max_entries:
+                break
+            if entry.outcome is None and len(self._entries) <= self._max_entries:
+                break
+            self._entries.popitem(last=False)
+
+    def _append(self, entry: Entry) -> None:
+        line = _line(entry)
+        try:
+            if self._descriptor is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._descriptor = os.open(
+                    self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+                )
+            os.write(self._descriptor, line)
+        except OSError as error:
+            if self.trouble is None:
+                logger.warning("The journal of commands cannot be written: %s", error)
+            self.trouble = (
+                f"{self._path} cannot be written ({error.strerror}): a repeated id is forgotten at a restart"
+            )
+            return
+        if self.trouble is not None:
+            logger.info("The journal of commands can be written again")
+            self.trouble = None
+        self._lines += 1
+        if self._lines > 2 * self._max_entries + 100:
+            self._compact()
+
+    def _compact(self) -> None:
+        self.close()
+        try:
+            write_atomically(self._path, b"".join(_line(entry) for entry in self._entries.values()))
+            self._lines = len(self._entries)
+        except StorageError as error:
+            logger.warning("The journal of commands was not compacted: %s", error)
+
+    def _read(self) -> Iterator[Entry]:
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(_MAX_FILE_BYTES)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logger.warning("The journal of commands cannot be read, starting a new one: %s", error)
+            return
+        unreadable = 0
+        for line in content.splitlines():
+            try:
+                document = json.loads(line)
+                yield Entry(
+                    key=str(document["key"]),
+                    command=str(document["command"]),
+                    time=datetime.fromisoformat(document["time"]).astimezone(UTC),
+                    outcome=_object_or_none(document["outcome"]),
+                )
+            except (ValueError, KeyError, TypeError):
+                unreadable += 1
+        if unreadable:
+            logger.warning(
+                "%d lines of the journal of commands could not be read and are dropped", unreadable
+            )
+
+
+def _object_or_none(value: Any) -> dict[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    raise TypeError("an outcome is an object")
+
+
+def _line(entry: Entry) -> bytes:
+    document = {
+        "key": entry.key,
+        "command": entry.command,
+        "time": rfc3339(entry.time),
+        "outcome": entry.outcome,
+    }
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,97 @@
+"""What a feature is, and what it is given.
+
+A feature is one ability of the agent: it has a name, a section of the configuration, commands, parts of
+`status`, and a life. Built-in ones and third parties' come in by the same door, the entry point group
+`edge_agent.features`. One that fails to start gets a named state, and the agent lives on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from random import Random
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import BaseModel
+
+from edge_agent.camera.port import CameraPort
+from edge_agent.clock import Clock
+from edge_agent.config import Configuration
+from edge_agent.contract.command import Command, bound
+from edge_agent.contract.events import Events
+from edge_agent.contract.status import Part
+from edge_agent.contract.topics import Topics
+from edge_agent.health.problems import Problems
+from edge_agent.mqtt.message import Outgoing
+
+__all__ = ["Feature", "Host", "discover"]
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = "edge_agent.features"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What every feature is given."""
+
+    configuration: Configuration
+    topics: Topics
+    clock: Clock
+    random: Random
+    events: Events
+    problems: Problems
+    camera: CameraPort
+    publish: Callable[[Outgoing], None]
+    status_changed: Callable[[], None]
+    child_pids: Callable[[], Mapping[str, int]]
+
+
+class Feature:
+    """The base of all features: override what there is to say."""
+
+    name: ClassVar[str]
+    section: ClassVar[type[BaseModel] | None] = None
+
+    def __init__(self, *, host: Host, config: Any) -> None:
+        self.host = host
+        self.config = config
+
+    def commands(self) -> Iterable[Command]:
+        """Return the commands that this feature carries out: its methods declared by `@command`."""
+        return tuple(bound(self))
+
+    def status(self) -> Mapping[str, Part]:
+        """Return the parts of `status` that are this feature's."""
+        return {}
+
+    def retained(self) -> Iterable[Outgoing]:
+        """Return the retained documents that this feature publishes at every birth."""
+        return ()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def discover() -> dict[str, type[Feature]]:
+    """Return the installed features by name; one whose package is broken is left out and logged."""
+    found: dict[str, type[Feature]] = {}
+    for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            feature = entry_point.load()
+        except Exception:
+            logger.exception("The feature %s cannot be loaded", entry_point.name)
+            continue
+        if isinstance(feature, type) and issubclass(feature, Feature):
+            found[feature.name] = feature
+        else:
+            logger.error("The entry point %s of %s is not a feature", entry_point.name, GROUP)
+    return found

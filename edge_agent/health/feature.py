@@ -1,0 +1,80 @@
+"""The heartbeat: the machine's vital signs, at an interval, and at every birth."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from pydantic import Field
+
+from edge_agent import __version__
+from edge_agent.clock import rfc3339
+from edge_agent.config import Section
+from edge_agent.feature import Feature, Host
+from edge_agent.health.machine import MachineReader
+from edge_agent.mqtt.message import Outgoing
+
+__all__ = ["HeartbeatConfig", "HeartbeatFeature"]
+
+
+class HeartbeatConfig(Section):
+    """How often the machine's vital signs are told."""
+
+    interval_s: float = Field(30.0, ge=1, le=3600, description="Seconds between heartbeats")
+
+
+class HeartbeatFeature(Feature):
+    """Publishes `heartbeat`."""
+
+    name = "heartbeat"
+    section = HeartbeatConfig
+
+    def __init__(self, *, host: Host, config: HeartbeatConfig) -> None:
+        super().__init__(host=host, config=config)
+        self._reader = MachineReader(state_dir=host.configuration.state_dir)
+        self._started = host.clock.monotonic()
+        self._seq = 0
+        self._last: bytes | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._beat()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="heartbeat")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def retained(self) -> Iterable[Outgoing]:
+        """Return the last heartbeat."""
+        if self._last is not None:
+            yield self._message(self._last)
+
+    async def _run(self) -> None:
+        while True:
+            await self.host.clock.sleep(self.config.interval_s)
+            await self._beat()
+
+    async def _beat(self) -> None:
+        host = self.host
+        reading = await asyncio.to_thread(self._reader.read, host.child_pids())
+        self._seq += 1
+        document = {
+            "seq": self._seq,
+            "time": rfc3339(host.clock.now()),
+            "uptime_s": round(host.clock.monotonic() - self._started, 1),
+            "agent_version": __version__,
+            **reading.model_dump(mode="json"),
+        }
+        self._last = json.dumps(document, separators=(",", ":")).encode()
+        host.publish(self._message(self._last))
+
+    def _message(self, payload: bytes) -> Outgoing:
+        return Outgoing(topic=self.host.topics.heartbeat, payload=payload, qos=0, retain=True, kind="state")

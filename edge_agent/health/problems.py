@@ -1,0 +1,58 @@
+"""What is wrong now: each problem once, with its code, since when, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from edge_agent.clock import Clock, rfc3339
+from edge_agent.contract.events import Events
+
+__all__ = ["Problem", "Problems"]
+
+
+class Problem(BaseModel):
+    """One thing that is wrong. `message` says what and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    since: str
+    message: str
+
+
+class Problems:
+    """The list in `status.problems`; each one that comes or goes is told by an event, once."""
+
+    def __init__(self, *, clock: Clock, events: Events, changed: Callable[[], None]) -> None:
+        self._clock = clock
+        self._events = events
+        self._changed = changed
+        self._present: dict[str, tuple[datetime, str]] = {}
+
+    def set(self, code: str, message: str | None) -> None:
+        """Say that a problem is there, or with None that it is not; saying it again changes nothing."""
+        known = self._present.get(code)
+        if message is None:
+            if known is not None:
+                del self._present[code]
+                self._events.emit("problem", "solved", code=code, message=known[1])
+                self._changed()
+            return
+        if known is None:
+            self._present[code] = (self._clock.now(), message)
+            self._events.emit("problem", "raised", code=code, message=message)
+            self._changed()
+        elif known[1] != message:
+            self._present[code] = (known[0], message)
+            self._changed()
+
+    def document(self) -> list[Any]:
+        """Return `status.problems`, the oldest first."""
+        return [
+            Problem(code=code, since=rfc3339(since), message=message).model_dump()
+            for code, (since, message) in self._present.items()
+        ]

@@ -1,0 +1,69 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edge_agent.errors import StorageError
+
+__all__ = ["Remembered", "write_atomically"]
+
+logger = logging.getLogger(__name__)
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` by `content`; after a kill or a power cut there is the old one or the new one.
+
+    Raises StorageError. It blocks for the disk: call it from a thread where time matters.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - one call for a text and a Path
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108 - see above
+        raise StorageError(f"cannot write {path}: {error.strerror or error}", value=str(path)) from error
+
+
+class Remembered:
+    """One small JSON value that outlives a restart, unless what the configuration says was edited since."""
+
+    def __init__(self, *, path: Path, configured: Any) -> None:
+        self._path = path
+        self._configured = configured
+
+    def value(self) -> Any:
+        """Return what was remembered, or what is configured."""
+        try:
+            document = json.loads(self._path.read_bytes())
+            if document["configured"] == self._configured:
+                return document["value"]
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("%s cannot be read, the configuration holds: %s", self._path, error)
+        return self._configured
+
+    def remember(self, value: Any) -> None:
+        """Write it down; blocks for the disk. Raises StorageError."""
+        document = {"configured": self._configured, "value": value}
+        write_atomically(self._path, json.dumps(document).encode())
