@@ -8,7 +8,7 @@ are not declared here: they are the camera's, read at run time, see `capabilitie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
@@ -236,24 +236,36 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     return patch
 
 
-def normalise(patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Add what a patch implies: a manual value without a mode means manual, a bit rate means not auto.
+# A manual value and the mode it belongs to: giving the value means the mode, another mode drops the value.
+_MANUAL: Final = {
+    "exposure.mode": ("exposure.time_us", "exposure.gain"),
+    "white_balance.mode": (
+        "white_balance.red_gain",
+        "white_balance.blue_gain",
+        "white_balance.temperature_k",
+    ),
+    "focus.mode": ("focus.position",),
+}
 
-    A manual value gives up the automatic one of its own kind only: the rest of the patch is untouched.
-    """
+
+def normalise(patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what a patch implies: a manual value means manual mode, another mode drops the value."""
     flat = flatten(patch)
 
     def given(*paths: str) -> bool:
         return any(flat.get(path) is not None for path in paths)
 
-    if "exposure.mode" not in flat and given("exposure.time_us", "exposure.gain"):
-        flat["exposure.mode"] = "manual"
-    if "white_balance.mode" not in flat and given(
-        "white_balance.red_gain", "white_balance.blue_gain", "white_balance.temperature_k"
-    ):
-        flat["white_balance.mode"] = "manual"
-    if "focus.mode" not in flat and given("focus.position"):
-        flat["focus.mode"] = "manual"
+    for mode, values in _MANUAL.items():
+        if mode not in flat and given(*values):
+            flat[mode] = "manual"
+        elif flat.get(mode, "manual") != "manual":
+            flat.update({path: None for path in values if path not in flat})
+    # Gains and a colour temperature are two ways to say the same: the newer one holds.
+    if given("white_balance.temperature_k"):
+        flat.setdefault("white_balance.red_gain", None)
+        flat.setdefault("white_balance.blue_gain", None)
+    elif given("white_balance.red_gain", "white_balance.blue_gain"):
+        flat.setdefault("white_balance.temperature_k", None)
     if "video.bitrate_auto" not in flat and given("video.bitrate_bps"):
         flat["video.bitrate_auto"] = False
     return unflatten(flat)

@@ -1,0 +1,68 @@
+"""The settings that hold, remembered on disk, so that a restart of the agent changes nothing.
+
+The configuration's own values are kept beside them: one that was edited since wins over what was
+remembered, everything else is as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_agent.camera.settings import CameraSettings, flatten, unflatten
+from edge_agent.storage import write_atomically
+
+__all__ = ["SettingsMemory"]
+
+logger = logging.getLogger(__name__)
+
+
+class SettingsMemory:
+    """`settings.json` in the state directory."""
+
+    def __init__(self, *, path: Path, configured: Mapping[str, Any]) -> None:
+        self._path = path
+        self._configured = flatten(configured)
+        self._written: bytes | None = None
+
+    def wanted(self) -> dict[str, Any]:
+        """Return the patch to start with: what was remembered, under what the configuration changed since."""
+        remembered, before = self._read()
+        edited = {path: value for path, value in self._configured.items() if before.get(path) != value}
+        if not remembered:
+            return unflatten(self._configured)
+        return unflatten({**remembered, **edited})
+
+    def remember(self, settings: CameraSettings) -> None:
+        """Write the settings down; blocks for the disk. Raises StorageError."""
+        document = {"configured": self._configured, "settings": flatten(settings.model_dump(mode="json"))}
+        content = json.dumps(document, indent=1, sort_keys=True).encode()
+        if content != self._written:
+            write_atomically(self._path, content)
+            self._written = content
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}, {}
+        except OSError as error:
+            logger.warning(
+                "The remembered settings cannot be read, starting with the configured ones: %s", error
+            )
+            return {}, {}
+        try:
+            document = json.loads(content)
+            settings, configured = document["settings"], document["configured"]
+            CameraSettings.model_validate(unflatten(settings))
+            if not isinstance(configured, dict):
+                raise TypeError("'configured' is no object")  # noqa: TRY301 - one way out
+        except (ValueError, KeyError, TypeError, AttributeError):
+            logger.warning(
+                "The remembered settings in %s are damaged, starting with the configured ones", self._path
+            )
+            return {}, {}
+        return settings, configured

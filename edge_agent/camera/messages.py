@@ -1,0 +1,126 @@
+"""What the agent and the camera child say to each other.
+
+Requests of the agent: `open`, `apply`, `still`, `focus`, `stream`, `keyframe`; each is answered by `result`
+or `error`. The child beats twice a second by itself with a `Beat`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from edge_agent.camera.capabilities import CameraCapabilities, Reading
+from edge_agent.camera.settings import CameraSettings
+
+__all__ = [
+    "Applied",
+    "Apply",
+    "Beat",
+    "Encoding",
+    "Focus",
+    "FocusOutcome",
+    "Open",
+    "Opened",
+    "StillInfo",
+    "StillRequest",
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Open(_Body):
+    """Open the camera, configure it and start. `listener_fd` is the packet socket's descriptor.
+
+    `wanted` is a patch on the camera's own defaults; what the camera does not have of it is left out.
+    """
+
+    driver: str
+    options: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
+    listener_fd: int
+    encode: bool = True
+    keyframe_interval_s: float = 1.0
+
+
+class Opened(_Body):
+    """What was found, and what holds."""
+
+    driver: str
+    because: str
+    capabilities: CameraCapabilities
+    settings: CameraSettings
+    left_out: dict[str, str] = {}
+
+
+class Apply(_Body):
+    """Make these settings hold. `interrupts` tells that the camera must be stopped for it."""
+
+    settings: CameraSettings
+    interrupts: bool
+
+
+class Applied(_Body):
+    """What holds now, read back from the driver."""
+
+    settings: CameraSettings
+
+
+class StillRequest(_Body):
+    """Take a picture while the stream goes on. A size of None is the stream's."""
+
+    width: int | None = None
+    height: int | None = None
+    quality: int = 90
+    format: Literal["jpeg", "png"] = "jpeg"
+
+
+class StillInfo(_Body):
+    """The picture that is attached."""
+
+    width: int
+    height: int
+    format: str
+    reading: Reading
+
+
+class Focus(_Body):
+    """Run one autofocus scan."""
+
+    timeout_s: float = 5.0
+
+
+class FocusOutcome(_Body):
+    """How a scan ended."""
+
+    state: Literal["focused", "failed", "timeout"]
+    lens_position: float | None
+    focus_fom: int | None
+    frames: int
+
+
+class Encoding(_Body):
+    """Encode, or do not."""
+
+    enabled: bool
+
+
+class Beat(_Body):
+    """The child's pulse: what it measured over the last seconds. Ages are None before the first."""
+
+    frames: int = 0
+    fps: float | None = None
+    last_frame_age_s: float | None = None
+    packets: int = 0
+    encoded_bytes: int = 0
+    encoded_bps: int | None = None
+    last_packet_age_s: float | None = None
+    encoder: str | None = None
+    encoding: bool = False
+    consumers: int = 0
+    sent_packets: int = 0
+    dropped_packets: int = 0
+    queued_packets: int = 0
+    reading: Reading | None = None

@@ -1,0 +1,293 @@
+"""The camera child: `python -m edge_agent.camera.process FD`.
+
+Three threads: the frame loop (the main one), the control thread that answers the agent, and the one that
+beats. The packet server has a fourth. The control thread carries out what is live by itself, so that a
+setting never waits for a frame; what stops the camera goes through the frame loop. Whatever goes wrong with
+the camera ends the process: the agent starts a new one, which is the only clean way out of a broken driver.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from edge_agent.camera.drivers.base import Driver, Sample, Still
+from edge_agent.camera.drivers.registry import open_driver
+from edge_agent.camera.frame_loop import FrameLoop
+from edge_agent.camera.limits import starting_settings
+from edge_agent.camera.messages import (
+    Applied,
+    Apply,
+    Encoding,
+    Focus,
+    FocusOutcome,
+    Open,
+    Opened,
+    StillInfo,
+    StillRequest,
+)
+from edge_agent.clock import SystemClock
+from edge_agent.errors import CameraError, EdgeAgentError
+from edge_agent.processes.channel import ChildChannel, Message
+from edge_agent.processes.errors import error_body
+from edge_agent.stream.packet_server import PacketServer
+
+logger = logging.getLogger(__name__)
+
+_BEAT_EVERY_S: Final = 0.5
+_CONFIGURE_TIMEOUT_S: Final = 20.0
+_EXIT_CAMERA_FAILED: Final = 3
+
+
+class CameraProcess:
+    """One camera, opened by the agent's first message and driven until its last."""
+
+    def __init__(self, *, channel: ChildChannel) -> None:
+        self._channel = channel
+        self._stopped = threading.Event()
+        self._pictures = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
+        self._driver: Driver | None = None
+        self._loop: FrameLoop | None = None
+
+    def run(self) -> int:
+        """Live; returns the exit code."""
+        first = self._channel.receive()
+        if first is None:
+            return 0
+        if first.kind != "open" or first.id is None:
+            logger.error("The camera was sent '%s' before 'open'", first.kind)
+            return 2
+        server: PacketServer | None = None
+        try:
+            request = Open.model_validate(first.body)
+            driver, capabilities, because = open_driver(
+                request.driver, options=request.options, clock=SystemClock()
+            )
+            self._driver = driver
+            settings, left_out = starting_settings(request.wanted, capabilities)
+            loop_holder: list[FrameLoop] = []
+            server = PacketServer(
+                listener=socket.socket(fileno=request.listener_fd),
+                request_keyframe=lambda: loop_holder[0].request_keyframe() if loop_holder else None,
+            )
+            loop = FrameLoop(
+                driver=driver,
+                server=server,
+                settings=settings,
+                encode=request.encode,
+                keyframe_interval_s=request.keyframe_interval_s,
+            )
+            loop_holder.append(loop)
+            self._loop = loop
+            loop.start()
+            opened = Opened(
+                driver=driver.name,
+                because=because,
+                capabilities=capabilities,
+                settings=driver.applied(),
+                left_out=left_out,
+            )
+            self._channel.send(Message("result", opened.model_dump(mode="json"), id=first.id))
+            threading.Thread(target=self._control, name="control", daemon=True).start()
+            threading.Thread(target=self._beat, name="beat", daemon=True).start()
+            loop.run(self._stopped)
+        except EdgeAgentError as error:
+            logger.error("The camera failed: %s", error.message)  # noqa: TRY400 - the message says it
+            self._channel.send(
+                Message("error", error_body(error), id=first.id if self._loop is None else None)
+            )
+            return _EXIT_CAMERA_FAILED
+        finally:
+            self._stopped.set()
+            if self._driver is not None:
+                self._driver.close()
+            if server is not None:
+                server.close()
+            self._pictures.shutdown(wait=False, cancel_futures=True)
+        return 0
+
+    @property
+    def _running(self) -> tuple[Driver, FrameLoop]:
+        if self._driver is None or self._loop is None:
+            raise CameraError("the camera is not open")
+        return self._driver, self._loop
+
+    def _control(self) -> None:
+        while True:
+            message = self._channel.receive()
+            if message is None or message.kind == "stop":
+                self._stopped.set()
+                if message is None:
+                    # Nobody is there any more to stop a camera that hangs.
+                    threading.Timer(2.0, os._exit, args=(1,)).start()
+                return
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        handlers: dict[str, Callable[[Message], BaseModel | None]] = {
+            "apply": self._apply,
+            "still": self._still,
+            "focus": self._focus,
+            "encode": self._encode,
+            "keyframe": self._keyframe,
+        }
+        try:
+            handler = handlers.get(message.kind)
+            if handler is None:
+                raise CameraError(f"the camera does not know '{message.kind}'")  # noqa: TRY301 - one way out
+            result = handler(message)
+        except Exception as error:  # noqa: BLE001 - every request is answered
+            self._fail(message, error)
+        else:
+            if result is not None:
+                self._answer(message, result)
+
+    def _answer(self, message: Message, body: BaseModel, attachment: bytes = b"") -> None:
+        if message.id is not None:
+            self._channel.send(
+                Message("result", body.model_dump(mode="json"), id=message.id, attachment=attachment)
+            )
+
+    def _fail(self, message: Message, error: BaseException) -> None:
+        if not isinstance(error, EdgeAgentError):
+            logger.error("'%s' failed in a way that nobody expected", message.kind, exc_info=error)
+            error = CameraError(f"'{message.kind}' failed: {type(error).__name__}: {error}")
+        if message.id is not None:
+            self._channel.send(Message("error", error_body(error), id=message.id))
+
+    def _apply(self, message: Message) -> Applied:
+        driver, loop = self._running
+        request = Apply.model_validate(message.body)
+        if request.interrupts:
+            loop.submit(lambda: loop.reconfigure(request.settings)).result(_CONFIGURE_TIMEOUT_S)
+        else:
+            driver.apply(request.settings)
+            loop.applied_live(driver.applied())
+        return Applied(settings=driver.applied())
+
+    def _encode(self, message: Message) -> Encoding:
+        _, loop = self._running
+        request = Encoding.model_validate(message.body)
+        loop.submit(lambda: loop.set_encoding(enabled=request.enabled)).result(_CONFIGURE_TIMEOUT_S)
+        return request
+
+    def _keyframe(self, _message: Message) -> Encoding:
+        _, loop = self._running
+        loop.request_keyframe()
+        return Encoding(enabled=True)
+
+    def _still(self, message: Message) -> None:
+        driver, loop = self._running
+        request = StillRequest.model_validate(message.body)
+
+        def taken(future: Future[Still]) -> None:
+            # On the frame loop's thread: encoding the picture is another thread's work.
+            error = future.exception()
+            if error is not None:
+                self._fail(message, error)
+                return
+            try:
+                self._pictures.submit(self._picture, message, request, future.result())
+            except RuntimeError as stopping:
+                self._fail(message, stopping)
+
+        loop.submit(lambda: driver.still(loop.last_sample())).add_done_callback(taken)
+
+    def _picture(self, message: Message, request: StillRequest, still: Still) -> None:
+        try:
+            image = still.frame.to_image()
+            if request.width is not None and request.height is not None:
+                image = image.resize((request.width, request.height))
+            content = io.BytesIO()
+            image.save(content, format=request.format.upper(), quality=request.quality)
+            info = StillInfo(
+                width=image.width, height=image.height, format=request.format, reading=still.reading
+            )
+            self._answer(message, info, content.getvalue())
+        except Exception as error:  # noqa: BLE001 - every request is answered
+            self._fail(message, error)
+
+    def _focus(self, message: Message) -> None:
+        driver, loop = self._running
+        request = Focus.model_validate(message.body)
+        scan = _Scan(
+            loop=loop, timeout_s=request.timeout_s, done=lambda outcome: self._answer(message, outcome)
+        )
+        driver.trigger_focus()
+        scan.start()
+
+    def _beat(self) -> None:
+        _, loop = self._running
+        while not self._stopped.wait(_BEAT_EVERY_S):
+            try:
+                self._channel.send(Message("beat", loop.beat().model_dump(mode="json")))
+            except EdgeAgentError as error:
+                logger.warning("%s", error.message)
+
+
+class _Scan:
+    """Watches the samples until the autofocus has ended, or the time has."""
+
+    def __init__(self, *, loop: FrameLoop, timeout_s: float, done: Callable[[FocusOutcome], None]) -> None:
+        self._loop = loop
+        self._done = done
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(timeout_s, self._time_is_up)
+        self._timer.daemon = True
+        self._seen_scanning = False
+        self._frames = 0
+        self._unwatch: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        self._unwatch = self._loop.watch(self._sample)
+        self._timer.start()
+
+    def _sample(self, sample: Sample) -> None:
+        self._frames += 1
+        state = sample.reading.af_state
+        if state == "scanning":
+            self._seen_scanning = True
+        elif state in ("focused", "failed") and (self._seen_scanning or self._frames > 2):
+            # A scan that finds the lens right at once may show no frame of scanning.
+            self._end(state, sample)
+
+    def _time_is_up(self) -> None:
+        self._end("timeout", self._loop.last_sample())
+
+    def _end(self, state: Any, sample: Sample) -> None:
+        with self._lock:
+            unwatch, self._unwatch = self._unwatch, None
+        if unwatch is None:
+            return
+        unwatch()
+        self._timer.cancel()
+        reading = sample.reading
+        self._done(
+            FocusOutcome(
+                state=state,
+                lens_position=reading.lens_position,
+                focus_fom=reading.focus_fom,
+                frames=self._frames,
+            )
+        )
+
+
+def main() -> int:
+    """Run the camera child on the descriptor that the agent passed."""
+    logging.basicConfig(level=os.environ.get("EDGE_AGENT_CHILD_LOG", "INFO"), format="%(name)s: %(message)s")
+    # The control thread answers while the frame loop computes: let go of the interpreter sooner.
+    sys.setswitchinterval(0.0005)
+    return CameraProcess(channel=ChildChannel.from_descriptor(int(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""The camera as the agent has it: its child process, and the one way of every change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from edge_agent.camera.capabilities import CameraCapabilities, Reading
+from edge_agent.camera.limits import effective_limits, resolve
+from edge_agent.camera.memory import SettingsMemory
+from edge_agent.camera.messages import (
+    Applied,
+    Apply,
+    Beat,
+    Encoding,
+    Focus,
+    FocusOutcome,
+    Open,
+    Opened,
+    StillInfo,
+    StillRequest,
+)
+from edge_agent.camera.port import Change
+from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
+from edge_agent.camera.status import CameraState, CameraStatus, SensorStatus
+from edge_agent.clock import Clock, rfc3339
+from edge_agent.contract.events import Events
+from edge_agent.errors import CameraUnavailableError, StorageError
+from edge_agent.health.problems import Problems
+from edge_agent.processes.channel import Message
+from edge_agent.processes.child import Child
+
+__all__ = ["CameraService"]
+
+logger = logging.getLogger(__name__)
+
+_APPLY_TIMEOUT_S: Final = 5.0
+_INTERRUPTING_TIMEOUT_S: Final = 25.0
+_STILL_TIMEOUT_S: Final = 15.0
+_STALLED_AFTER_S: Final = 2.0
+_STALLED_AFTER_FRAMES: Final = 5
+_REMEMBER_AFTER_S: Final = 2.0
+
+
+class CameraService:
+    """One camera. `new_child` makes the supervised process around this object's own callbacks."""
+
+    def __init__(
+        self,
+        *,
+        driver: str,
+        options: Mapping[str, Any],
+        memory: SettingsMemory,
+        listener_fd: int,
+        keyframe_interval_s: float,
+        new_child: Callable[..., Child],
+        clock: Clock,
+        events: Events,
+        problems: Problems,
+        status_changed: Callable[[], None],
+        capabilities_changed: Callable[[], None],
+    ) -> None:
+        self._driver = driver
+        self._options = dict(options)
+        self._memory = memory
+        self._listener_fd = listener_fd
+        self._keyframe_interval_s = keyframe_interval_s
+        self._clock = clock
+        self._events = events
+        self._problems = problems
+        self._status_changed = status_changed
+        self._capabilities_changed = capabilities_changed
+        self._changing = asyncio.Lock()
+        self._unsaved = asyncio.Event()
+        self._opened: Opened | None = None
+        self._settings: CameraSettings | None = None
+        self._encode = True
+        self._state: CameraState = "starting"
+        self._reason: str | None = None
+        self._since: datetime = clock.now()
+        self._last_change: dict[str, Any] | None = None
+        self.beat: Beat = Beat()
+        self.child = new_child(
+            name="camera",
+            module="edge_agent.camera.process",
+            pass_fds=(listener_fd,),
+            on_up=self._open,
+            on_message=self._message,
+            on_down=self._down,
+        )
+
+    @property
+    def capabilities(self) -> CameraCapabilities | None:
+        """What the camera can do; None until it was opened once."""
+        return self._opened.capabilities if self._opened else None
+
+    @property
+    def settings(self) -> CameraSettings | None:
+        """What holds, as last read back."""
+        return self._settings
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the sensor last reported."""
+        return self.beat.reading
+
+    @property
+    def running(self) -> bool:
+        """Whether frames come."""
+        return self._state == "running"
+
+    async def run(self) -> None:
+        """Supervise the camera's process and remember its settings, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.child.run(), name="camera child")
+            tasks.create_task(self._remember(), name="camera memory")
+
+    def status(self) -> CameraStatus:
+        """Return `status.camera`."""
+        capabilities, settings = self.capabilities, self._settings
+        known = capabilities is not None and settings is not None
+        return CameraStatus(
+            driver=self._opened.driver if self._opened else None,
+            model=capabilities.model if capabilities else None,
+            state=self._state,
+            reason=self._reason,
+            since=rfc3339(self._since),
+            restarts=self.child.status.restarts,
+            settings=settings,
+            sensor=SensorStatus.of(self.beat.reading),
+            effective_limits=effective_limits(settings, capabilities) if known else {},  # type: ignore[arg-type] # `known` says so
+            fps=None if self.beat.fps is None else round(self.beat.fps, 2),
+            frames=self.beat.frames,
+            last_change=self._last_change,
+        )
+
+    async def change(
+        self, patch: Mapping[str, Any], *, cause: str, strict: bool = False, dry_run: bool = False
+    ) -> Change:
+        """Validate, clamp or refuse, apply, read back. One at a time, in the order of the calls."""
+        async with self._changing:
+            capabilities, current = self._ready()
+            patch = normalise(_frozen(patch, self.beat.reading))
+            resolution = resolve(patch, current=current, capabilities=capabilities, strict=strict)
+            holds = resolution.settings
+            if not dry_run and holds != current:
+                request = Apply(settings=holds, interrupts=resolution.interrupts)
+                timeout_s = _INTERRUPTING_TIMEOUT_S if resolution.interrupts else _APPLY_TIMEOUT_S
+                answer = await self.child.request(
+                    "apply", request.model_dump(mode="json"), timeout_s=timeout_s
+                )
+                holds = Applied.model_validate(answer.body).settings
+                self._take_settings(holds, cause=cause)
+        after = flatten(holds.model_dump(mode="json"))
+        told = {*flatten(patch), *resolution.clamped}
+        return Change(
+            applied={path: after[path] for path in sorted(told)},
+            clamped=resolution.clamped,
+            interrupted=resolution.interrupts and not dry_run,
+        )
+
+    async def still(self, request: StillRequest) -> tuple[StillInfo, bytes]:
+        """Take a picture while the stream goes on."""
+        self._ready()
+        answer = await self.child.request(
+            "still", request.model_dump(mode="json"), timeout_s=_STILL_TIMEOUT_S
+        )
+        return StillInfo.model_validate(answer.body), answer.attachment
+
+    async def trigger_focus(self, timeout_s: float) -> FocusOutcome:
+        """Run one autofocus scan and say how it ended."""
+        self._ready()
+        body = Focus(timeout_s=timeout_s).model_dump(mode="json")
+        answer = await self.child.request("focus", body, timeout_s=timeout_s + 2.0)
+        return FocusOutcome.model_validate(answer.body)
+
+    async def set_encoding(self, *, enabled: bool) -> None:
+        """Encode for the stream, or spare the work; holds over a restart of the camera."""
+        self._encode = enabled
+        if self._state in ("running", "stalled"):
+            body = Encoding(enabled=enabled).model_dump(mode="json")
+            await self.child.request("encode", body, timeout_s=_INTERRUPTING_TIMEOUT_S)
+
+    async def request_keyframe(self) -> None:
+        """Make the next frame a keyframe."""
+        self._ready()
+        await self.child.request("keyframe", {}, timeout_s=_APPLY_TIMEOUT_S)
+
+    async def restart(self, reason: str) -> None:
+        """Stop the camera's process and start it anew; returns when it is under way."""
+        await self.child.restart(reason)
+
+    def _ready(self) -> tuple[CameraCapabilities, CameraSettings]:
+        if self._opened is None or self._settings is None or self._state not in ("running", "stalled"):
+            why = f": {self._reason}" if self._reason else ""
+            raise CameraUnavailableError(f"the camera is {self._state}{why}; it is started again by itself")
+        return self._opened.capabilities, self._settings
+
+    async def _open(self) -> None:
+        wanted = self._settings.model_dump(mode="json") if self._settings else self._memory.wanted()
+        self._set_state("starting", None)
+        request = Open(
+            driver=self._driver,
+            options=self._options,
+            wanted=wanted,
+            listener_fd=self._listener_fd,
+            encode=self._encode,
+            keyframe_interval_s=self._keyframe_interval_s,
+        )
+        answer = await self.child.request(
+            "open", request.model_dump(mode="json"), timeout_s=_INTERRUPTING_TIMEOUT_S
+        )
+        opened = Opened.model_validate(answer.body)
+        for path, reason in opened.left_out.items():
+            logger.info("The camera starts without %s: %s", path, reason)
+        before = self._opened
+        self._opened = opened
+        self._settings = opened.settings
+        self._set_state("running", None)
+        logger.info("Camera %s by driver %s (%s)", opened.capabilities.model, opened.driver, opened.because)
+        if before is None or before.capabilities != opened.capabilities:
+            self._capabilities_changed()
+
+    def _down(self, reason: str) -> None:
+        self.beat = Beat()
+        self._set_state("restarting", reason)
+
+    def _message(self, message: Message) -> None:
+        if message.kind == "beat":
+            try:
+                self._take_beat(Beat.model_validate(message.body))
+            except ValidationError:
+                logger.warning("The camera sent a beat that is none")
+        elif message.kind == "error":
+            self._set_state("failed", str(message.body.get("message")))
+
+    def _take_beat(self, beat: Beat) -> None:
+        self.beat = beat
+        if self._state not in ("running", "stalled"):
+            return
+        fps = self._settings.video.fps if self._settings else 1.0
+        patience_s = max(_STALLED_AFTER_S, _STALLED_AFTER_FRAMES / fps)
+        silent_s = max(
+            beat.last_frame_age_s or 0.0,
+            (beat.last_packet_age_s or 0.0) if beat.encoding else 0.0,
+        )
+        if silent_s > patience_s:
+            what = "frame" if (beat.last_frame_age_s or 0.0) > patience_s else "encoded packet"
+            self._set_state("stalled", f"no {what} for {silent_s:.1f} s")
+            self.child.restart_soon(f"the camera gave no {what} for {silent_s:.1f} s")
+        elif self._state == "stalled":
+            self._set_state("running", None)
+
+    def _set_state(self, state: CameraState, reason: str | None) -> None:
+        # The camera's own last words say more than how its process ended.
+        if state == "restarting" and self._state == "failed":
+            return
+        changed = (state, reason) != (self._state, self._reason)
+        if state != self._state:
+            self._since = self._clock.now()
+            self._events.emit("camera", state, reason=reason)
+        self._state, self._reason = state, reason
+        down = state not in ("running", "starting")
+        if down or state == "running":
+            self._problems.set("camera_down", f"the camera is {state}: {reason}" if down else None)
+        if changed:
+            self._status_changed()
+
+    def _take_settings(self, settings: CameraSettings, *, cause: str) -> None:
+        self._settings = settings
+        self._last_change = {"cause": cause, "time": rfc3339(self._clock.now())}
+        self._unsaved.set()
+        self._status_changed()
+
+    async def _remember(self) -> None:
+        while True:
+            await self._unsaved.wait()
+            await self._clock.sleep(_REMEMBER_AFTER_S)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write down the settings that are not yet; a disk that refuses is a problem in status."""
+        if not self._unsaved.is_set() or self._settings is None:
+            return
+        self._unsaved.clear()
+        try:
+            await asyncio.to_thread(self._memory.remember, self._settings)
+        except StorageError as error:
+            self._problems.set(
+                "settings_not_saved", f"the settings would not survive a restart: {error.message}"
+            )
+        else:
+            self._problems.set("settings_not_saved", None)
+
+
+def _frozen(patch: Mapping[str, Any], reading: Reading | None) -> dict[str, Any]:
+    """Return `patch` with what manual means where no value is given: to hold what the camera has now."""
+    flat = flatten(patch)
+    if reading is None:
+        return unflatten(flat)
+    if flat.get("exposure.mode") == "manual" and not {"exposure.time_us", "exposure.gain"} & flat.keys():
+        flat["exposure.time_us"] = reading.exposure_us
+        flat["exposure.gain"] = reading.analogue_gain
+    gains = {"white_balance.red_gain", "white_balance.blue_gain", "white_balance.temperature_k"}
+    if flat.get("white_balance.mode") == "manual" and not gains & flat.keys() and reading.colour_gains:
+        flat["white_balance.red_gain"], flat["white_balance.blue_gain"] = reading.colour_gains
+    if flat.get("focus.mode") == "manual" and "focus.position" not in flat:
+        flat["focus.position"] = reading.lens_position
+    return unflatten(flat)

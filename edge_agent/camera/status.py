@@ -1,0 +1,78 @@
+"""`status.camera`: what holds, what the sensor reports, what may be, and how the camera is."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from edge_agent.camera.capabilities import Reading
+from edge_agent.camera.limits import EffectiveLimit
+from edge_agent.camera.settings import CameraSettings
+
+__all__ = ["CameraState", "CameraStatus", "Scene", "SensorStatus", "scene_of"]
+
+CameraState = Literal["starting", "running", "stalled", "restarting", "failed", "stopped"]
+Scene = Literal["day", "low_light", "night"]
+
+# Civil twilight ends at about 3 lux; below 10 a camera without IR has no colour left.
+_NIGHT_BELOW_LUX: Final = 3.0
+_DAY_FROM_LUX: Final = 50.0
+
+
+def scene_of(lux: float | None) -> Scene | None:
+    """Return what kind of light there is; None where the camera does not measure it."""
+    if lux is None:
+        return None
+    if lux < _NIGHT_BELOW_LUX:
+        return "night"
+    return "day" if lux >= _DAY_FROM_LUX else "low_light"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class SensorStatus(_Part):
+    """What the sensor reported last; null where it does not say."""
+
+    lux: float | None = None
+    exposure_us: int | None = None
+    analogue_gain: float | None = None
+    digital_gain: float | None = None
+    colour_temperature_k: int | None = None
+    colour_gains: tuple[float, float] | None = None
+    lens_position: float | None = None
+    focus_fom: int | None = None
+    af_state: str | None = None
+    ae_converged: bool | None = None
+    frame_duration_us: int | None = None
+    black_levels: tuple[int, int, int, int] | None = None
+    sensor_temperature_c: float | None = None
+    crop: tuple[int, int, int, int] | None = None
+    scene: Scene | None = None
+
+    @classmethod
+    def of(cls, reading: Reading | None) -> SensorStatus:
+        """Return a reading as status shows it."""
+        if reading is None:
+            return cls()
+        fields = reading.model_dump(exclude={"sequence", "timestamp_ns"})
+        return cls(**fields, scene=scene_of(reading.lux))
+
+
+class CameraStatus(_Part):
+    """The camera's part of `status`."""
+
+    driver: str | None = None
+    model: str | None = None
+    state: CameraState = "starting"
+    reason: str | None = None
+    since: str
+    restarts: int = 0
+    settings: CameraSettings | None = None
+    sensor: SensorStatus = SensorStatus()
+    effective_limits: dict[str, EffectiveLimit] = {}
+    fps: float | None = None
+    frames: int = 0
+    last_change: dict[str, Any] | None = None
