@@ -1,0 +1,59 @@
+# Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types contract bench test-oldest clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# On a Raspberry Pi picamera2 and libcamera are the system's packages: the environment sees them.
+SYSTEM_CAMERA := $(shell $(PYTHON) -c 'import importlib.util as u; print("--system-site-packages" if u.find_spec("picamera2") else "")' 2>/dev/null)
+
+help: ## Show this
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/.demo: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(SYSTEM_CAMERA) $(VENV)
+	@echo "Installing edge-agent into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(BIN)/.dev: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(SYSTEM_CAMERA) $(VENV)
+	@echo "Installing edge-agent and its development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(BIN)/.demo
+
+demo: $(BIN)/.demo ## Run it all here: broker, simulated camera, stream, snapshots, live on the screen
+	@$(BIN)/edge-agent demo $(ARGS)
+
+test: $(BIN)/.dev ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: format lint types contract-check test ## Every check there is, as CI runs it
+
+format: $(BIN)/.dev
+	@$(BIN)/ruff format --check --quiet . || { echo "Badly formatted: run '$(BIN)/ruff format .'"; exit 1; }
+
+lint: $(BIN)/.dev
+	@$(BIN)/ruff check --quiet .
+
+types: $(BIN)/.dev
+	@$(BIN)/mypy --no-error-summary
+
+contract: $(BIN)/.dev ## Write the published contract into topics/
+	@$(BIN)/edge-agent contract topics
+
+.PHONY: contract-check
+contract-check: $(BIN)/.dev
+	@$(BIN)/edge-agent contract --check topics
+
+bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+test-oldest: ## Run the tests with the oldest versions that are supported (Debian 13's)
+	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/oldest.txt --editable '.[dev]'
+	@.venv-oldest/bin/python -m pytest $(ARGS)
+
+clean: ## Remove what was made here
+	@rm -rf $(VENV) .venv-oldest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

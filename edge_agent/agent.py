@@ -1,0 +1,331 @@
+"""The composition root: builds everything, starts it in order, stops it in reverse. Nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from edge_agent import CONTRACT_VERSION, __version__
+from edge_agent.camera.feature import CameraCommands
+from edge_agent.camera.memory import SettingsMemory
+from edge_agent.camera.service import CameraService
+from edge_agent.clock import Clock
+from edge_agent.config import Configuration
+from edge_agent.contract.availability import Availability
+from edge_agent.contract.command import Registry, bound
+from edge_agent.contract.dispatcher import Dispatcher
+from edge_agent.contract.events import Events
+from edge_agent.contract.journal import Journal
+from edge_agent.contract.status import StatusBoard
+from edge_agent.contract.topics import Topics
+from edge_agent.errors import LinkError
+from edge_agent.feature import Feature, Host
+from edge_agent.health.problems import Problems
+from edge_agent.mqtt.link import Link
+from edge_agent.mqtt.message import Incoming, Outgoing
+from edge_agent.mqtt.status import LinkStatus
+from edge_agent.processes.child import Child
+from edge_agent.storage import Remembered
+from edge_agent.stream.listener import PacketListener, packet_listener
+from edge_agent.stream.service import StreamService
+from edge_agent.system import SystemCommands
+
+__all__ = ["Agent"]
+
+logger = logging.getLogger(__name__)
+
+_HOUSEKEEPING_S: Final = 1.0
+
+
+class Agent:
+    """One agent for one camera. `run` returns True where it ended to be started again."""
+
+    def __init__(
+        self,
+        *,
+        configuration: Configuration,
+        features: Mapping[str, type[Feature]],
+        clock: Clock,
+        random: Random,
+        runtime_directory: Path | None = None,
+    ) -> None:
+        self._configuration = configuration
+        self._feature_types = dict(features)
+        self._clock = clock
+        self._random = random
+        self._runtime_directory = runtime_directory
+        self._stopped = asyncio.Event()
+        self._restart = False
+        self._epoch = 0
+        self._features: dict[str, Feature] = {}
+        self._feature_states: dict[str, dict[str, str | None]] = {}
+        node = configuration.node
+        self._topics = Topics(root=configuration.mqtt.root, node=node.id, groups=node.groups)
+        self._link = Link(
+            config=configuration.mqtt,
+            client_id=f"edge-agent-{node.id}",
+            will=self._will,
+            birth=self._birth,
+            subscriptions=self._topics.subscriptions(),
+            on_message=self._receive,
+            clock=clock,
+            random=random,
+            on_state=self._link_changed,
+        )
+        self._events = Events(topics=self._topics, clock=clock, publish=self._publish)
+        self._board = StatusBoard(
+            topic=self._topics.status,
+            clock=clock,
+            publish=self._publish,
+            interval_s=configuration.status.interval_s,
+        )
+        self._problems = Problems(clock=clock, events=self._events, changed=self._board.changed)
+        self._availability = Availability(
+            topic=self._topics.availability,
+            clock=clock,
+            publish=self._publish,
+            contested=partial(self._problems.set, "duplicate_node"),
+        )
+        self._registry = Registry()
+        self._journal = Journal(
+            path=configuration.state_dir / "journal.jsonl",
+            clock=clock,
+            window_s=configuration.commands.dedup_window_s,
+            max_entries=configuration.commands.dedup_entries,
+        )
+        self._dispatcher = Dispatcher(
+            topics=self._topics,
+            registry=self._registry,
+            journal=self._journal,
+            events=self._events,
+            publish=self._publish,
+            clock=clock,
+            max_payload_bytes=configuration.commands.max_payload_bytes,
+            deny=frozenset(configuration.commands.deny),
+        )
+
+    def stop(self) -> None:
+        """Ask `run` to end; from the event loop's thread."""
+        self._stopped.set()
+
+    async def run(self) -> bool:
+        """Live until `stop`, or until a command asked for a restart."""
+        async with AsyncExitStack() as stack:
+            listener = stack.enter_context(packet_listener(self._runtime_directory))
+            new_child = partial(Child, clock=self._clock, random=self._random)
+            self._camera = self._new_camera(listener, new_child)
+            self._stream = self._new_stream(listener, new_child)
+            self._register_core()
+            await self._start_features(stack)
+            self._board.add("features", lambda: self._feature_states)
+            self._board.add("problems", self._problems.document)
+            self._dispatcher.end_open_commands()
+            stack.push_async_callback(self._camera.save)
+            stack.push_async_callback(self._dispatcher.stop)
+            async with asyncio.TaskGroup() as tasks:
+                living = [
+                    tasks.create_task(self._camera.run(), name="camera"),
+                    tasks.create_task(self._stream.run(), name="stream"),
+                    tasks.create_task(self._board.run(), name="status"),
+                    tasks.create_task(self._keep_house(), name="housekeeping"),
+                ]
+                link = tasks.create_task(self._link.run(), name="link")
+                await self._stopped.wait()
+                # Commands that are under way are answered before the last word is said.
+                await self._dispatcher.stop()
+                await self._link.stop(self._availability.message("stopped", self._epoch))
+                for task in [*living, link]:
+                    task.cancel()
+        return self._restart
+
+    def _new_camera(self, listener: PacketListener, new_child: Any) -> CameraService:
+        configuration = self._configuration
+        stream = configuration.stream
+        video: dict[str, Any] = {"width": stream.width, "height": stream.height, "fps": stream.fps}
+        video["bitrate_bps" if stream.bitrate_bps != "auto" else "bitrate_auto"] = (
+            stream.bitrate_bps if stream.bitrate_bps != "auto" else True
+        )
+        configured = {"video": {name: value for name, value in video.items() if value is not None}}
+        return CameraService(
+            driver=configuration.camera.driver,
+            options=configuration.camera.driver_options(),
+            memory=SettingsMemory(path=configuration.state_dir / "settings.json", configured=configured),
+            listener_fd=listener.fd,
+            keyframe_interval_s=stream.keyframe_interval_s,
+            new_child=new_child,
+            clock=self._clock,
+            events=self._events,
+            problems=self._problems,
+            status_changed=self._board.changed,
+            capabilities_changed=self._publish_capabilities,
+        )
+
+    def _new_stream(self, listener: PacketListener, new_child: Any) -> StreamService:
+        configuration = self._configuration
+        return StreamService(
+            url=configuration.stream_url,
+            transport=configuration.stream.transport,
+            packet_socket=listener.path,
+            memory=Remembered(
+                path=configuration.state_dir / "stream.json", configured=configuration.stream.enabled
+            ),
+            camera=self._camera,
+            new_child=new_child,
+            clock=self._clock,
+            events=self._events,
+            problems=self._problems,
+            status_changed=self._board.changed,
+        )
+
+    def _register_core(self) -> None:
+        system = SystemCommands(
+            refresh=self._publish_everything,
+            restart_agent=self._restart_agent,
+            restart_camera=self._camera.restart,
+            restart_stream=self._stream.child.restart,
+            forever=self._forever,
+        )
+        for commands in (
+            CameraCommands(camera=self._camera).commands(),
+            bound(self._stream),
+            system.commands(),
+        ):
+            for entry in commands:
+                self._registry.add(entry)
+        self._board.add("node", self._node_status)
+        self._board.add("link", self._link_status)
+        self._board.add("camera", self._camera.status)
+        self._board.add("stream", self._stream.status)
+
+    async def _start_features(self, stack: AsyncExitStack) -> None:
+        host = Host(
+            configuration=self._configuration,
+            topics=self._topics,
+            clock=self._clock,
+            random=self._random,
+            events=self._events,
+            problems=self._problems,
+            camera=self._camera,
+            publish=self._publish,
+            status_changed=self._board.changed,
+            child_pids=self._child_pids,
+        )
+        for name, feature_type in self._feature_types.items():
+            try:
+                config = (
+                    self._configuration.section(name, feature_type.section) if feature_type.section else None
+                )
+                feature = feature_type(host=host, config=config)
+                commands = list(feature.commands())
+                await stack.enter_async_context(feature)
+                for entry in commands:
+                    self._registry.add(entry)
+                for key, part in feature.status().items():
+                    self._board.add(key, part)
+            except Exception as error:
+                # A broken feature stops nobody: it has a named state, and the agent lives on without it.
+                logger.exception("The feature %s did not start", name)
+                reason = f"{type(error).__name__}: {error}"
+                self._feature_states[name] = {"state": "failed", "reason": reason}
+                self._problems.set(f"feature_{name}", f"the feature '{name}' did not start: {reason}")
+            else:
+                self._features[name] = feature
+                self._feature_states[name] = {"state": "running", "reason": None}
+
+    def _child_pids(self) -> dict[str, int]:
+        pids = {
+            "agent": os.getpid(),
+            "camera": self._camera.child.status.pid,
+            "publisher": self._stream.child.status.pid,
+        }
+        return {name: pid for name, pid in pids.items() if pid is not None}
+
+    def _publish(self, message: Outgoing) -> None:
+        """Publish; what is too large for the broker is told, not sent."""
+        try:
+            self._link.publish(message)
+        except LinkError as error:
+            logger.warning("Not published on %s: %s", message.topic, error.message)
+            self._problems.set("message_too_large", f"{message.topic}: {error.message}")
+
+    def _will(self, epoch: int) -> Outgoing:
+        return self._availability.message("offline", epoch)
+
+    async def _birth(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._publish_everything()
+        self._availability.born(epoch)
+
+    def _publish_everything(self) -> None:
+        self._publish_capabilities()
+        self._board.publish()
+        for feature in self._features.values():
+            for message in feature.retained():
+                self._publish(message)
+
+    def _publish_capabilities(self) -> None:
+        camera = self._camera.capabilities
+        document = {
+            "agent_version": __version__,
+            "contract_version": CONTRACT_VERSION,
+            "node": self._node_status(),
+            "camera": camera.model_dump(mode="json") if camera else None,
+            "features": sorted(self._features),
+            "commands": self._registry.document(),
+        }
+        payload = json.dumps(document, separators=(",", ":")).encode()
+        self._publish(Outgoing(topic=self._topics.capabilities, payload=payload, retain=True, kind="state"))
+
+    def _receive(self, message: Incoming) -> None:
+        if message.topic == self._topics.availability:
+            self._availability.seen(message)
+        elif self._topics.command_of(message.topic) is not None:
+            self._dispatcher.receive(message)
+
+    def _link_changed(self, status: LinkStatus) -> None:
+        if status.state != "online":
+            self._availability.lost()
+        denied = ", ".join(status.denied_subscriptions)
+        self._problems.set(
+            "subscription_denied",
+            f"the broker does not let this agent read {denied}: mend its ACL" if denied else None,
+        )
+        if status.code == "duplicate_client_id" or status.state == "online":
+            self._problems.set("duplicate_client_id", status.reason if status.state != "online" else None)
+        self._board.changed()
+
+    def _node_status(self) -> dict[str, Any]:
+        node = self._configuration.node
+        return {"id": node.id, "name": node.name, "groups": list(node.groups)}
+
+    def _link_status(self) -> dict[str, Any]:
+        status = self._link.status
+        return {
+            "protocol": status.protocol,
+            "epoch": status.session_epoch,
+            "reconnects": status.reconnects,
+            "denied_subscriptions": list(status.denied_subscriptions),
+            "dropped": {"replies": status.dropped.replies, "events": status.dropped.events},
+            "refused_commands": self._dispatcher.refused_count,
+        }
+
+    def _restart_agent(self) -> None:
+        self._restart = True
+        # The reply `accepted` goes first.
+        asyncio.get_running_loop().call_soon(self._stopped.set)
+
+    async def _forever(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._clock.sleep(_HOUSEKEEPING_S)
+            self._problems.set("journal_not_written", self._journal.trouble)

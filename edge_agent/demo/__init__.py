@@ -1,0 +1,1 @@
+"""What a demonstration needs and a real node does not."""
