@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from edge_agent.camera.drivers.base import EncodedPacket
 from edge_agent.errors import CameraError
 
-__all__ = ["H264Encoder", "auto_bitrate_bps"]
+__all__ = ["H264Encoder"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +27,6 @@ _REC709: Final = 1
 # Over how much time the frame rate is measured at least, and how far off it may be.
 _MEASURED_US: Final = 400_000
 _SAME_RATE: Final = 0.15
-
-_REFERENCE_BPS: Final = 8_000_000
-_REFERENCE_PIXELS: Final = 1920 * 1080
-_REFERENCE_FPS: Final = 30.0
-_LOWEST_BPS: Final = 300_000
-_HIGHEST_BPS: Final = 25_000_000
-_ROUNDED_TO_BPS: Final = 50_000
-
-
-def auto_bitrate_bps(width: int, height: int, fps: float) -> int:
-    """Return the bit rate for a size and a frame rate: 8 Mbit/s at 1080p30.
-
-    It grows with the pixels to the power of 0.75 and with the frame rate to the power of 0.5, since larger
-    pictures are smoother and faster ones differ less from frame to frame. From 0.3 to 25 Mbit/s.
-    """
-    pixels = (width * height / _REFERENCE_PIXELS) ** 0.75
-    bps: float = _REFERENCE_BPS * pixels * (fps / _REFERENCE_FPS) ** 0.5
-    rounded = round(bps / _ROUNDED_TO_BPS) * _ROUNDED_TO_BPS
-    return int(min(max(rounded, _LOWEST_BPS), _HIGHEST_BPS))
 
 
 class H264Encoder:
@@ -142,14 +123,15 @@ class H264Encoder:
     def _tuned(self, context: VideoCodecContext, pts_us: int, *, keyframe: bool) -> VideoCodecContext:
         """Return an encoder that aims at the bit rate that is wanted, at the frame rate that there is.
 
-        Without delay x264 counts frames, not time: at half the frame rate it would come to half the bit
-        rate. Rate and buffer cannot be told to it later, so it is opened anew, where a keyframe is due anyway.
+        Without delay x264 counts frames, not time: at half the frame rate half the bit rate would come out.
+        Frame rate and buffer cannot be changed, so it is opened anew, where a keyframe is due anyway.
         """
         bps = self._bitrate_bps
         if keyframe:
             self._measure(pts_us)
-            same = bps == self._opened_bps and abs(self._fps / self._opened_fps - 1) < _SAME_RATE
-            return context if same else self._opened(bps)
+            same_rate = abs(self._fps / self._opened_fps - 1) < _SAME_RATE
+            same_bps = bps == self._opened_bps == context.bit_rate
+            return context if same_rate and same_bps else self._opened(bps)
         if bps > self._opened_bps:
             # It never goes above the highest rate that it was opened with: this costs a keyframe.
             return self._opened(bps)
@@ -161,8 +143,8 @@ class H264Encoder:
         if self._last_keyframe_us is None:
             return
         elapsed_us = pts_us - self._last_keyframe_us
-        if self._since_keyframe and elapsed_us >= _MEASURED_US:
-            self._fps = (self._since_keyframe + 1) * 1_000_000 / elapsed_us
+        if elapsed_us >= _MEASURED_US:
+            self._fps = max((self._since_keyframe + 1) * 1_000_000 / elapsed_us, 1.0)
 
     def _opened(self, bps: int) -> VideoCodecContext:
         context = av.CodecContext.create("libx264", "w")

@@ -26,6 +26,7 @@ __all__ = [
     "interrupting",
     "resolve",
     "starting_settings",
+    "what_is_offered",
 ]
 
 # Settings whose null means "not set": only a value needs the control.
@@ -117,20 +118,31 @@ def starting_settings(
         if control.default is not None
     }
     settings = merge(CameraSettings(), unflatten(own))
-    left_out: dict[str, str] = {}
+    offered, left_out = what_is_offered(wanted, current=settings, capabilities=capabilities)
+    resolution = resolve(offered, current=settings, capabilities=capabilities)
+    return resolution.settings, {**left_out, **resolution.clamped}
+
+
+def what_is_offered(
+    patch: Mapping[str, Any], *, current: CameraSettings, capabilities: CameraCapabilities
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the part of `patch` that this camera can do, and what was left out, with the reasons."""
     try:
-        resolution = resolve(wanted, current=settings, capabilities=capabilities)
+        resolve(patch, current=current, capabilities=capabilities)
     except RefusedError:
-        for path, value in flatten(wanted).items():
-            try:
-                resolution = resolve(unflatten({path: value}), current=settings, capabilities=capabilities)
-            except RefusedError as error:
-                left_out[path] = error.message
-            else:
-                settings = resolution.settings
-                left_out.update(resolution.clamped)
-        return settings, left_out
-    return resolution.settings, resolution.clamped
+        pass
+    else:
+        return dict(patch), {}
+    offered: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    for path, value in flatten(patch).items():
+        try:
+            resolve(unflatten({**offered, path: value}), current=current, capabilities=capabilities)
+        except RefusedError as error:
+            left_out[path] = error.message
+        else:
+            offered[path] = value
+    return unflatten(offered), left_out
 
 
 def resolve(

@@ -204,7 +204,7 @@ class CameraProcess:
 
     def _picture(self, message: Message, request: StillRequest, still: Still) -> None:
         try:
-            image = still.frame.to_image()
+            image = still.frame.to_image()  # type: ignore[no-untyped-call] # PyAV's, without types
             if request.width is not None and request.height is not None:
                 image = image.resize((request.width, request.height))
             content = io.BytesIO()
