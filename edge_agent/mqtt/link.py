@@ -1,0 +1,354 @@
+"""The link to the broker: connects for ever, and says how that goes.
+
+For each connection, in this order: a new epoch and a will with it, CONNECT, every subscription with its
+answer checked, and the owner's birth, in which it publishes all that should be retained. Only then is the
+link online. Nothing of an earlier connection is sent but replies and events that are still good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from random import Random
+from typing import Any, Final
+
+from edge_agent.clock import Clock
+from edge_agent.errors import LinkError, LinkRefusedError
+from edge_agent.mqtt.backoff import Backoff, FlapDetector
+from edge_agent.mqtt.config import MqttConfig
+from edge_agent.mqtt.limits import SizeGuard
+from edge_agent.mqtt.message import Incoming, Outgoing, check_outgoing
+from edge_agent.mqtt.outbox import Outbox
+from edge_agent.mqtt.protocol import ProtocolChoice
+from edge_agent.mqtt.session import Session
+from edge_agent.mqtt.status import LinkState, LinkStatus
+
+__all__ = ["Link"]
+
+logger = logging.getLogger(__name__)
+
+_WINDOW: Final = 16
+_STOP_TIMEOUT_S: Final = 3.0
+_BIRTH_TIMEOUT_S: Final = 30.0
+_YOUNG_S: Final = 5.0
+_PROBE_TIMEOUT_S: Final = 2.0
+_ENDED_BY_THE_BROKER: Final = frozenset({"connection_lost", "broker_disconnected", "message_too_large"})
+
+
+class Link:
+    """The connection that comes back. Everything belongs to the event loop's thread.
+
+    `will(epoch)` returns the will of a connection, `epoch` being the milliseconds since 1970 at its start,
+    always higher than before; None is for a client without a will. `birth(epoch)` is awaited after the
+    subscriptions and publishes. `on_message` is called with everything received, `on_state` with every new
+    status; what these raise is logged. A link runs once.
+
+    Codes of the status: broker_unreachable, broker_closed, connection_lost, broker_silent, dns, tls_failed,
+    broker_refused_credentials, broker_refused, broker_disconnected, broker_protocol, protocol_version,
+    message_too_large, duplicate_client_id, birth_failed.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: MqttConfig,
+        client_id: str,
+        will: Callable[[int], Outgoing] | None,
+        birth: Callable[[int], Awaitable[None]],
+        subscriptions: Sequence[str],
+        on_message: Callable[[Incoming], None],
+        clock: Clock,
+        random: Random,
+        on_state: Callable[[LinkStatus], None] | None = None,
+    ) -> None:
+        self._config = config
+        self._client_id = config.client_id or client_id
+        self._will = will
+        self._birth = birth
+        self._subscriptions = tuple(subscriptions)
+        self._on_message = on_message
+        self._on_state = on_state
+        self._clock = clock
+        self._outbox = Outbox(clock=clock)
+        self._sizes = SizeGuard(config=config)
+        self._protocol = ProtocolChoice(config.protocol)
+        self._backoff = Backoff(config=config.backoff, random=random)
+        self._flapping = FlapDetector(short_s=_YOUNG_S)
+        self._status = LinkStatus(state="offline", since=clock.now())
+        self._session: Session | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._epoch = 0
+        self._connections = 0
+        self._rejected = 0
+        self._stopping = False
+
+    @property
+    def status(self) -> LinkStatus:
+        """The present status, its counters up to date."""
+        return replace(self._status, dropped=self._outbox.dropped, rejected=self._rejected)
+
+    async def run(self) -> None:
+        """Connect and serve, for ever or until `stop`. Cancelling closes at once: the will is published."""
+        self._worker = asyncio.create_task(self._keep_connected(), name="mqtt-link")
+        try:
+            await self._worker
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stopping or (task is not None and task.cancelling()):
+                raise
+        finally:
+            self._set("offline", reason="stopped" if self._stopping else None)
+
+    def publish(self, message: Outgoing) -> None:
+        """Send `message` now or as soon as can be; never waits.
+
+        Without a connection, states and bulk are forgotten: the next birth is for them. Raises LinkError
+        `message_too_large` or `message_invalid`; nothing is queued then.
+        """
+        check_outgoing(message)
+        self._sizes.check(message)
+        if self._stopping:
+            return
+        self._queue(message)
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was published has been acknowledged. Return whether it has in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self, last: Outgoing | None) -> None:
+        """Publish `last`, wait a moment for its acknowledgement, disconnect without a will, end `run`.
+
+        What is published after this call began is ignored, so that `last` is the last word.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        session = self._session
+        if session is not None and not session.ended.done():
+            if last is not None:
+                self._queue(last)
+            if not await self.flush(_STOP_TIMEOUT_S):
+                logger.warning("the broker did not acknowledge everything before the stop")
+            await session.disconnect()
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait({self._worker})
+
+    # ---- connecting
+
+    async def _keep_connected(self) -> None:
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mqtt-connect")
+        try:
+            while not self._stopping:
+                wait_s = await self._connect_once(executor)
+                if wait_s > 0:
+                    await self._clock.sleep(wait_s)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _connect_once(self, executor: ThreadPoolExecutor) -> float:
+        """Have one connection, from beginning to end. Return how long to wait before the next one."""
+        epoch = self._next_epoch()
+        if self._status.state != "flapping":
+            self._set("connecting", reason=self._status.reason, code=self._status.code)
+        will = None if self._will is None else self._will(epoch)
+        if will is not None:
+            check_outgoing(will)
+        session = Session(
+            config=self._config,
+            client_id=self._client_id,
+            version=self._protocol.version,
+            will=will,
+            clock=self._clock,
+            on_message=self._receive,
+            on_acknowledged=self._acknowledge,
+            on_writable=self._pump,
+        )
+        try:
+            limit_s = self._config.connect_timeout_s
+            await session.open(
+                executor,
+                consent_timeout_s=min(limit_s, _PROBE_TIMEOUT_S) if self._protocol.probing else limit_s,
+            )
+        except LinkError as error:
+            return self._after_failure(error)
+        began_s = self._clock.monotonic()
+        try:
+            end = await self._serve(session, epoch)
+        finally:
+            under_way = self._outbox.under_way
+            self._session = None
+            self._outbox.close()
+            self._pump()
+            session.close(LinkError("the link was stopped"))
+        if self._stopping:
+            return 0.0
+        return self._after_end(end, lasted_s=self._clock.monotonic() - began_s, under_way=under_way)
+
+    async def _serve(self, session: Session, epoch: int) -> LinkError:
+        """Serve a connection and return why it ended."""
+        try:
+            await self._bring_online(session, epoch)
+            return await asyncio.shield(session.ended)
+        except LinkError as error:
+            return error
+
+    async def _bring_online(self, session: Session, epoch: int) -> None:
+        self._protocol.worked()
+        self._sizes.connected(session.maximum_packet_bytes)
+        version = self._protocol.version
+        denied = await session.subscribe(self._subscriptions)
+        if denied:
+            logger.warning(
+                "the broker denied the subscriptions %s: its access list must allow them to '%s'",
+                ", ".join(denied),
+                self._client_id,
+            )
+        self._session = session
+        self._outbox.open(window=min(_WINDOW, session.receive_maximum))
+        self._status = replace(
+            self._status, protocol=version, session_epoch=epoch, denied_subscriptions=denied
+        )
+        await self._give_birth(session, epoch)
+        if session.ended.done():
+            return
+        self._connections += 1
+        logger.info("connected to the broker %s with MQTT %s", self._config.address, version)
+        self._set("online")
+        self._pump()
+
+    async def _give_birth(self, session: Session, epoch: int) -> None:
+        birth = asyncio.ensure_future(self._birth(epoch))
+        either: tuple[asyncio.Future[Any], ...] = (birth, session.ended)
+        try:
+            await asyncio.wait(either, timeout=_BIRTH_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            late = not birth.done()
+        finally:
+            birth.cancel()
+            (outcome,) = await asyncio.gather(birth, return_exceptions=True)
+        if session.ended.done() or outcome is None:
+            return
+        cause = f"it took longer than {_BIRTH_TIMEOUT_S:g} s" if late else repr(outcome)
+        logger.error("the birth failed: %s", cause, exc_info=outcome)
+        raise LinkError(f"the first messages could not be published: {cause}", code="birth_failed")
+
+    def _next_epoch(self) -> int:
+        self._epoch = max(self._epoch + 1, int(self._clock.now().timestamp() * 1000))
+        return self._epoch
+
+    # ---- what follows an end
+
+    def _after_failure(self, error: LinkError) -> float:
+        if error.code == "protocol_version" and self._protocol.refused():
+            logger.info("the broker %s has no MQTT 5, trying 3.1.1", self._config.address)
+            return 0.0
+        if error.code == "broker_closed" and self._protocol.closed():
+            return 0.0
+        if error.code == "broker_silent" and self._protocol.silent():
+            return 0.0
+        if isinstance(error, LinkRefusedError):
+            return self._wait("refused", error, self._backoff.after_refusal())
+        return self._wait("backing_off", error, self._backoff.after_failure())
+
+    def _after_end(self, error: LinkError, *, lasted_s: float, under_way: Sequence[Outgoing]) -> float:
+        self._protocol.ended()
+        if error.code == "duplicate_client_id":
+            return self._wait("flapping", error, self._backoff.after_takeover())
+        if error.code in _ENDED_BY_THE_BROKER:
+            limit = self._sizes.ended(young=lasted_s < _YOUNG_S, under_way=under_way)
+            flapping = self._flapping.ended(now_s=self._clock.monotonic(), lasted_s=lasted_s)
+            if limit is not None:
+                self._flapping.forget()
+                error = LinkError(
+                    f"the broker {self._config.address} closes on messages over {limit} bytes; "
+                    "none is sent to it any more",
+                    code="message_too_large",
+                )
+            elif flapping:
+                error = LinkError(
+                    f"the broker {self._config.address} ends each connection seconds after it began; "
+                    f"probably another client has the client id '{self._client_id}'; "
+                    "give each node its own node.id",
+                    code="duplicate_client_id",
+                )
+                return self._wait("flapping", error, self._backoff.after_takeover())
+        return self._wait("backing_off", error, self._backoff.after_failure(lasted_s=lasted_s))
+
+    def _wait(self, state: LinkState, error: LinkError, wait_s: float) -> float:
+        attempts = 1 if self._status.state == "online" else self._status.attempts + 1
+        if error.code != self._status.code:
+            logger.warning("%s; the next attempt is in %.1f s", error.message, wait_s)
+        self._set(state, reason=error.message, code=error.code, attempts=attempts)
+        return wait_s
+
+    def _set(
+        self, state: LinkState, *, reason: str | None = None, code: str | None = None, attempts: int = 0
+    ) -> None:
+        before = self._status
+        connected = state == "online"
+        self._status = LinkStatus(
+            state=state,
+            since=before.since if before.state == state else self._clock.now(),
+            reason=reason,
+            code=code,
+            attempts=before.attempts if state == "connecting" else attempts,
+            protocol=before.protocol if connected else None,
+            session_epoch=before.session_epoch if connected else None,
+            denied_subscriptions=before.denied_subscriptions if connected else (),
+            reconnects=max(self._connections - 1, 0),
+        )
+        if self._on_state is not None:
+            try:
+                self._on_state(self.status)
+            except Exception:
+                logger.exception("a listener to the link's state failed")
+
+    # ---- messages
+
+    def _receive(self, message: Incoming) -> None:
+        try:
+            self._on_message(message)
+        except Exception:
+            logger.exception("handling a message on '%s' failed", message.topic)
+
+    def _queue(self, message: Outgoing) -> None:
+        self._outbox.put(message)
+        self._pump()
+
+    def _acknowledge(self, ticket: int, accepted: bool) -> None:
+        self._outbox.acknowledged(ticket)
+        if not accepted:
+            self._rejected += 1
+            if self._rejected == 1:
+                logger.warning("the broker refused a publish: its access list must allow this node's topics")
+        self._pump()
+
+    def _pump(self) -> None:
+        session = self._session
+        while session is not None and session.writable:
+            entry = self._outbox.take()
+            if entry is None:
+                break
+            try:
+                # Again: this broker's limit may not have been known when a reply was queued.
+                self._sizes.check(entry.message)
+            except LinkError as error:
+                logger.warning("%s", error.message)
+                self._outbox.acknowledged(entry.ticket)
+                continue
+            self._sizes.sent(entry.message)
+            session.send(entry.message, ticket=entry.ticket, expires_s=self._outbox.remaining_s(entry))
+        if self._outbox.idle and (session is None or session.writable):
+            self._idle.set()
+        else:
+            self._idle.clear()

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from edge_agent.errors import LinkError
+from edge_agent.mqtt.config import TlsConfig
+from edge_agent.mqtt.tls import tls_context
+from tests.brokers import Mosquitto
+from tests.mqtt.fake_broker import FakeBroker
+from tests.mqtt.support import Owner, until
+
+
+def openssl(directory: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+def make_ca(directory: Path, name: str) -> None:
+    files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    openssl(directory, "req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", *files, *usage)
+
+
+def make_certificate(directory: Path, name: str, subject: str, address: str = "IP:127.0.0.1") -> None:
+    files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
+    openssl(directory, "req", "-new", *NEW_KEY, "-subj", f"/CN={subject}", *files)
+    (directory / f"{name}.ext").write_text(
+        f"subjectAltName={address}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
+    authority = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext")
+    openssl(directory, "x509", "-req", "-in", f"{name}.csr", *authority, "-days", "2", "-out", f"{name}.pem")
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("pki")
+    make_ca(directory, "ca")
+    make_ca(directory, "other")
+    make_certificate(directory, "server", "broker")
+    make_certificate(directory, "elsewhere", "broker", "DNS:elsewhere.example")
+    make_certificate(directory, "client", "porch-1")
+    make_certificate(directory, "client2", "porch-2")
+    return directory
+
+
+def listener(pki: Path, server: str = "server", *, ask_client: bool = False) -> str:
+    lines = [f"cafile {pki}/ca.pem", f"certfile {pki}/{server}.pem", f"keyfile {pki}/{server}.key"]
+    if ask_client:
+        lines += ["require_certificate true", "use_identity_as_username true"]
+    return "\n".join(lines)
+
+
+async def test_tls_with_a_private_authority(pki: Path, tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, listener=listener(pki)) as broker:
+        async with Owner(port=broker.port, tls={"ca": pki / "ca.pem"}, subscriptions=("n/#",)) as owner:
+            await owner.online()
+            assert await owner.link.flush(2)
+            # Its own three messages: several TLS records, one of which may hold more than one packet.
+            await until(lambda: len(owner.received) == 3, "the messages to itself")
+
+
+async def test_messages_that_share_a_tls_record_are_all_received(pki: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki / "server.pem", pki / "server.key")
+    async with (
+        FakeBroker(tls=context) as broker,
+        Owner(port=broker.port, tls={"ca": pki / "ca.pem"}, protocol="3.1.1") as owner,
+    ):
+        await owner.online()
+        broker.send(b"\x30\x04\x00\x01a1" * 100)
+        await until(lambda: len(owner.received) == 100, "all messages", timeout_s=3)
+
+
+@pytest.mark.parametrize(
+    ("server", "tls", "reason"),
+    [
+        ("server", {"ca": "other.pem"}, "is not trusted"),
+        ("server", {}, "is not trusted"),
+        ("elsewhere", {"ca": "ca.pem"}, "IP address mismatch"),
+        ("server", {"ca": "missing.pem"}, "mqtt.tls.ca"),
+        ("server", {"ca": "ca.pem", "cert": "ca.key"}, "mqtt.tls.cert"),
+    ],
+)
+async def test_what_is_wrong_with_tls_is_told(
+    pki: Path, tmp_path: Path, server: str, tls: dict[str, str], reason: str
+) -> None:
+    with Mosquitto(tmp_path, listener=listener(pki, server)) as broker:
+        section: dict[str, Any] = {name: pki / file for name, file in tls.items()}
+        async with Owner(port=broker.port, tls=section) as owner:
+            status = await owner.state("backing_off")
+            assert status.code == "tls_failed"
+            assert reason in (status.reason or "")
+
+
+async def test_tls_to_a_port_without_and_the_other_way_round(
+    pki: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    async with Owner(port=mosquitto.port, tls={"ca": pki / "ca.pem"}) as owner:
+        assert (await owner.state("backing_off")).code == "tls_failed"
+    with Mosquitto(tmp_path, listener=listener(pki)) as broker:
+        async with Owner(port=broker.port) as owner:
+            status = await owner.state("backing_off")
+            assert status.code == "broker_closed"
+            assert "does it want TLS?" in (status.reason or "")
+
+
+async def test_a_rotated_certificate_is_used_with_the_next_connection(pki: Path, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "my.pem", tmp_path / "my.key"
+    certificate.write_bytes((pki / "client.pem").read_bytes())
+    key.write_bytes((pki / "client.key").read_bytes())
+    tls = {"ca": pki / "ca.pem", "cert": certificate, "key": key}
+    with Mosquitto(tmp_path, listener=listener(pki, ask_client=True)) as broker:
+        async with Owner(port=broker.port, tls=tls) as owner:
+            await owner.online()
+            assert "'porch-1'" in broker.log()
+            certificate.write_bytes((pki / "client2.pem").read_bytes())
+            key.write_bytes((pki / "client2.key").read_bytes())
+            broker.kill()
+            broker.start()
+            await owner.online(births=2)
+            assert "'porch-2'" in broker.log()
+
+
+async def test_a_missing_client_certificate_is_told(pki: Path, tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, listener=listener(pki, ask_client=True)) as broker:
+        async with Owner(port=broker.port, tls={"ca": pki / "ca.pem"}) as owner:
+            status = await owner.state("backing_off")
+            assert status.code == "tls_failed"
+            assert "mqtt.tls.cert" in (status.reason or "")
+
+
+def test_an_encrypted_key_does_not_ask_anybody(pki: Path, tmp_path: Path) -> None:
+    key = tmp_path / "locked.key"
+    openssl(pki, "ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", str(key))
+    with pytest.raises(LinkError, match="without a passphrase") as caught:
+        tls_context(TlsConfig(ca=pki / "ca.pem", cert=pki / "client.pem", key=key))
+    assert caught.value.code == "tls_failed"
+
+
+def test_a_key_needs_its_certificate() -> None:
+    with pytest.raises(ValidationError, match="'key' is given without 'cert'"):
+        TlsConfig(key=Path("my.key"))
