@@ -1,7 +1,7 @@
 """The drivers that there are, by name; each is imported only when it is used.
 
-A driver of a third party comes in by the entry point group `edge_agent.drivers`: its entry point names a
-`DriverEntry`, and its package need not be imported for anything else.
+Third parties' come in by the entry point group `edge_agent.drivers`: a class with the constructor
+`(*, options, clock)` and a class attribute `options_model`, a closed pydantic model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +23,7 @@ from edge_agent.clock import Clock
 from edge_agent.contract.validation import refusal
 from edge_agent.errors import CameraError, CameraUnavailableError, ConfigError, EdgeAgentError, suggestion
 
-__all__ = ["AUTO", "DriverEntry", "SurveyEntry", "create", "entries", "open_driver", "options_of", "survey"]
+__all__ = ["AUTO", "DriverEntry", "Surveyed", "create", "entries", "open_driver", "options_of", "survey"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _GROUP: Final = "edge_agent.drivers"
 
 @dataclass(frozen=True, slots=True)
 class DriverEntry:
-    """A driver in the table. What is to be imported is written `module:attribute`.
+    """A driver in the table. What is to be imported is written `module:attribute`, as entry points are.
 
     `factory` is called with `options` and `clock` by keyword and opens nothing. `options` is a closed
     pydantic model. `auto` is the place in the order in which `driver: auto` tries; None is never tried.
@@ -49,7 +50,7 @@ class DriverEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyEntry:
+class Surveyed:
     """A driver as `edge-agent cameras` shows it. `available` is "yes", or why it is not."""
 
     driver: str
@@ -80,20 +81,18 @@ _BUILT_IN: Final = (
 
 
 def entries(*, found: Iterable[EntryPoint] | None = None) -> dict[str, DriverEntry]:
-    """Return every driver by its name. One of a third party that cannot be loaded is logged and left out."""
+    """Return every driver by its name, third parties' included; nothing is imported for that."""
     table = {entry.name: entry for entry in _BUILT_IN}
     for point in entry_points(group=_GROUP) if found is None else found:
-        try:
-            entry = point.load()
-        except Exception as error:  # noqa: BLE001 - foreign code must not take the built-in drivers away
-            logger.warning("The camera driver '%s' (%s) cannot be loaded: %s", point.name, point.value, error)
+        if point.name in table or point.name == AUTO:
+            logger.warning("The camera driver '%s' (%s) has a name that is taken", point.name, point.value)
             continue
-        if not isinstance(entry, DriverEntry):
-            logger.warning("The camera driver '%s' (%s) is no DriverEntry", point.name, point.value)
-        elif entry.name in table or entry.name == AUTO:
-            logger.warning("The camera driver '%s' (%s) has a name that is taken", entry.name, point.value)
-        else:
-            table[entry.name] = entry
+        table[point.name] = DriverEntry(
+            name=point.name,
+            factory=point.value,
+            options=f"{point.value}.options_model",
+            description=f"from {point.module}",
+        )
     return table
 
 
@@ -108,6 +107,7 @@ def options_of(entry: DriverEntry, options: Mapping[str, Any]) -> BaseModel:
         refused = refusal(model, error)
         raise ConfigError(
             f"camera driver '{entry.name}': {refused.message}",
+            code="invalid_options",
             field=f"camera.options.{refused.field}" if refused.field else "camera.options",
             value=refused.value,
             allowed=refused.allowed or sorted(model.model_fields),
@@ -127,6 +127,7 @@ def create(
         known = sorted([*table, AUTO])
         raise ConfigError(
             f"there is no camera driver '{name}'{suggestion(name, known)}",
+            code="unknown_driver",
             field="camera.driver",
             value=name,
             allowed=known,
@@ -163,15 +164,15 @@ def open_driver(
     raise CameraUnavailableError(f"there is no camera here ({'; '.join(told)})", field="camera.driver")
 
 
-def survey(*, table: Mapping[str, DriverEntry] | None = None) -> tuple[SurveyEntry, ...]:
+def survey(*, table: Mapping[str, DriverEntry] | None = None) -> list[Surveyed]:
     """Return every driver, whether it could be used here, and which one `auto` would take. Opens nothing."""
     table = entries() if table is None else table
     missing = {entry.name: _missing(entry) for entry in table.values()}
     first = next((entry.name for entry in _in_order(table) if missing[entry.name] is None), None)
-    return tuple(
-        SurveyEntry(entry.name, missing[entry.name] or "yes", entry.name == first, entry.description)
+    return [
+        Surveyed(entry.name, missing[entry.name] or "yes", entry.name == first, entry.description)
         for entry in sorted(table.values(), key=lambda entry: (entry.auto is None, entry.auto, entry.name))
-    )
+    ]
 
 
 def _in_order(table: Mapping[str, DriverEntry]) -> list[DriverEntry]:
@@ -208,7 +209,7 @@ def _missing(entry: DriverEntry) -> str | None:
 def _imported(entry: DriverEntry, path: str) -> Any:
     module, _, attribute = path.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return attrgetter(attribute)(import_module(module))
     except (ImportError, AttributeError) as error:
         raise CameraUnavailableError(
             f"the camera driver '{entry.name}' cannot be loaded here: {error}", field="camera.driver"

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.camera.drivers.base import Driver
+from edge_agent.camera.drivers.file.driver import FileDriver
+from edge_agent.camera.drivers.file.options import FileOptions
 from edge_agent.camera.drivers.simulated import SimulatedDriver
 from edge_agent.clock import SystemClock
+from tests.camera.drivers.clips import make_clip
 
 # Given a folder of its own, a factory returns a driver that is not open yet.
 Factory = Callable[[Path], Driver]
@@ -17,4 +20,18 @@ def simulated(_folder: Path) -> Driver:
     return SimulatedDriver(clock=SystemClock(), paced=False)
 
 
-DRIVERS: dict[str, Factory] = {"simulated": simulated}
+def file_decoded(folder: Path) -> Driver:
+    path = make_clip(folder / "clip.avi", codec="mpeg4")
+    return FileDriver(options=FileOptions(path=path), clock=SystemClock())
+
+
+def file_passed_through(folder: Path) -> Driver:
+    path = make_clip(folder / "clip.mp4")
+    return FileDriver(options=FileOptions(path=path), clock=SystemClock())
+
+
+DRIVERS: dict[str, Factory] = {
+    "simulated": simulated,
+    "file, decoded": file_decoded,
+    "file, passed through": file_passed_through,
+}

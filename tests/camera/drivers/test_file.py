@@ -135,22 +135,12 @@ def test_h264_passes_through_as_annex_b_with_parameter_sets(tmp_path: Path, suff
 
 @pytest.mark.parametrize(
     ("codec", "suffix", "b_frames"),
-    [
-        ("mpeg4", ".avi", 0),
-        ("libx264", ".mp4", 2),
-        ("libx264", ".ts", 2),
-        ("libx264", ".h264", 2),
-        ("mjpeg", ".mkv", 0),
-    ],
+    [("mpeg4", ".avi", 0), ("libx264", ".mp4", 2), ("libx264", ".ts", 2), ("libx264", ".h264", 2)],
 )
 def test_what_cannot_pass_through_is_decoded_in_order(
     tmp_path: Path, codec: str, suffix: str, b_frames: int
 ) -> None:
-    if codec == "mjpeg":
-        path = make_clip(tmp_path / f"clip{suffix}", codec="mpeg4")
-    else:
-        path = make_clip(tmp_path / f"clip{suffix}", codec=codec, b_frames=b_frames)
-    with playing(path) as player:
+    with playing(make_clip(tmp_path / f"clip{suffix}", codec=codec, b_frames=b_frames)) as player:
         samples = player.take(2 * FRAMES + 3)
         assert not any(sample.packets for sample in samples)
         shown = [left_luma(sample) for sample in samples]
@@ -247,11 +237,11 @@ def test_a_bit_rate_of_ones_own_needs_the_encoder(passable: Path) -> None:
 
 def test_configure_takes_size_and_flips(mpeg4: Path) -> None:
     with playing(mpeg4) as player:
-        player.configure({"video": {"width": 80, "height": 60}, "view": {"hflip": True, "vflip": True}})
+        player.configure({"video": {"width": 96, "height": 72}, "view": {"hflip": True, "vflip": True}})
         picture = plane(player.take()[0])
-        assert picture.shape == (60, 80)
+        assert picture.shape == (72, 96)
         assert picture[-4:].mean() > 220
-        assert picture[5:40, :30].mean() < 30 < picture[5:40, 50:].mean()
+        assert picture[:56, :40].max() < 30 < picture[:56, 56:].min()
 
 
 def test_upside_down_is_both_flips_and_undone_by_them(mpeg4: Path) -> None:
@@ -272,9 +262,9 @@ def test_a_region_fills_the_picture(mpeg4: Path) -> None:
 
 def test_another_shape_is_cut_not_bent(mpeg4: Path) -> None:
     with playing(mpeg4) as player:
-        player.configure({"video": {"width": WIDTH, "height": WIDTH // 4}})
+        player.configure({"video": {"width": WIDTH, "height": 64}})
         picture = plane(player.take()[0])
-        assert picture.shape == (WIDTH // 4, WIDTH)
+        assert picture.shape == (64, WIDTH)
         assert picture[:4].max() < 220  # the bright rows at the top are cut away
 
 
@@ -301,11 +291,13 @@ def test_a_still_of_what_passes_through_is_its_last_picture(passable: Path) -> N
 
 def test_a_still_has_the_files_own_size(mpeg4: Path) -> None:
     with playing(mpeg4) as player:
-        player.configure({"video": {"width": 80, "height": 60}, "view": {"vflip": True}})
+        player.configure({"video": {"width": 96, "height": 72}, "view": {"vflip": True}})
         (last,) = player.take()
         still = player.driver.still(last)
         assert (still.frame.width, still.frame.height) == (WIDTH, HEIGHT)
-        assert still.frame.to_ndarray()[HEIGHT - 8 : HEIGHT].mean() > 220
+        picture = still.frame.to_ndarray()[:HEIGHT]
+        assert picture[-8:].mean() > 220
+        assert picture[: HEIGHT // 2].max() < 220
 
 
 def test_what_is_configured_begins_with_a_keyframe(passable: Path) -> None:
@@ -423,15 +415,14 @@ def test_a_file_that_shrinks_while_it_plays_starts_again_and_says_so_once(
 def test_a_file_of_which_nothing_can_be_decoded_is_an_error_not_a_busy_loop(
     mpeg4: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "broken.avi"
-    path.write_bytes(mpeg4.read_bytes())
-    with playing(path) as player:
-        start = path.read_bytes().index(b"movi")
-        with path.open("r+b") as file:
-            file.seek(start + 4)
-            file.write(b"\x00" * (path.stat().st_size - start - 4))
-        with pytest.raises(CameraError, match="no picture of .* can be decoded"):
-            player.take(3 * FRAMES)
+    whole = mpeg4.read_bytes()
+    start, end = whole.index(b"movi") + 12, whole.index(b"idx1")
+    (tmp_path / "broken.avi").write_bytes(whole[:start] + bytes(end - start) + whole[end:])
+    with (
+        pytest.raises(CameraError, match=r"no picture of .*broken\.avi' can be decoded"),
+        playing(tmp_path / "broken.avi") as player,
+    ):
+        player.take(3 * FRAMES)
 
 
 def test_parameter_sets_come_after_the_delimiter_and_only_once() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.camera.drivers import registry
+from edge_agent.camera.drivers.file.driver import FileDriver
 from edge_agent.camera.drivers.file.options import FileOptions
 from edge_agent.camera.drivers.registry import DriverEntry, create, entries, open_driver, options_of, survey
 from edge_agent.clock import SystemClock
@@ -33,8 +32,6 @@ BROKEN = DriverEntry(
 UNINSTALLED = DriverEntry(
     name="uninstalled", factory="no_such_module:X", options=f"{HERE}:NoOptions", description=""
 )
-SHADOW = DriverEntry(name="file", factory="x:y", options="x:y", description="")
-NOT_AN_ENTRY = "a driver"
 
 
 class NoOptions(FileOptions):
@@ -43,6 +40,11 @@ class NoOptions(FileOptions):
 
 class BrokenOptions(FileOptions):
     path: Path = Path("/nowhere/at/all.mp4")
+
+
+class ThirdParty(FileDriver):
+    name = "mine"
+    options_model = NoOptions
 
 
 def no_camera() -> str:
@@ -76,6 +78,7 @@ def test_a_wrong_name_gets_the_nearest_one() -> None:
 def test_wrong_options_are_told(options: dict[str, object], field: str | None, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         options_of(entries()["file"], options)
+    assert caught.value.code == "invalid_options"
     assert text in caught.value.message
     if field is not None:
         assert caught.value.field == field
@@ -131,14 +134,16 @@ def test_a_look_round_that_breaks_is_told_and_harms_nobody() -> None:
     assert shown.available == "OSError: no such bus"
 
 
-def point(attribute: str) -> EntryPoint:
-    return EntryPoint(name=attribute.lower(), value=f"{HERE}:{attribute}", group="edge_agent.drivers")
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name=name, value=value, group="edge_agent.drivers")
 
 
-def test_third_parties_come_in_and_broken_ones_stay_out(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger=registry.__name__):
-        table = entries(found=[point("UNINSTALLED"), point("SHADOW"), point("NOT_AN_ENTRY"), point("GONE")])
-    assert table["uninstalled"] is UNINSTALLED
+def test_third_parties_come_in_by_their_class(caplog: pytest.LogCaptureFixture) -> None:
+    found = [point("mine", f"{HERE}:ThirdParty"), point("file", "x:y"), point("broken", "no_such_module:X")]
+    table = entries(found=found)
+    assert set(table) == {"simulated", "file", "mine", "broken"}
     assert table["file"].factory.startswith("edge_agent.")
-    assert set(table) == {"simulated", "file", "uninstalled"}
-    assert len(caplog.records) == 3
+    assert "'file' (x:y) has a name that is taken" in caplog.text
+    assert isinstance(create("mine", options={}, clock=SystemClock(), table=table), ThirdParty)
+    with pytest.raises(CameraUnavailableError, match="'broken' cannot be loaded here: No module"):
+        create("broken", options={}, clock=SystemClock(), table=table)

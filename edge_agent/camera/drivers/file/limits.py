@@ -52,8 +52,14 @@ def _fps_limits(info: TapeInfo) -> tuple[float, float]:
     return min(_FPS_MIN, info.fps), info.fps
 
 
+def _bitrate_limits(info: TapeInfo) -> tuple[int, int]:
+    own = info.bitrate_bps or _BITRATE_BPS[0]
+    return min(_BITRATE_BPS[0], own), max(_BITRATE_BPS[1], own)
+
+
 def _controls(info: TapeInfo) -> dict[str, Control]:
     fps_min, fps_max = _fps_limits(info)
+    bitrate_min, bitrate_max = _bitrate_limits(info)
     neutral = Image()
     yes_or_no = Control(default=False, options=(False, True))
     return {
@@ -68,7 +74,7 @@ def _controls(info: TapeInfo) -> dict[str, Control]:
         "video.height": Control(min=_SMALLEST_PX, max=info.height, default=info.height),
         "video.fps": Control(min=fps_min, max=fps_max, default=fps_max),
         "video.bitrate_auto": Control(default=True, options=(True, False)),
-        "video.bitrate_bps": Control(min=_BITRATE_BPS[0], max=_BITRATE_BPS[1], default=Video().bitrate_bps),
+        "video.bitrate_bps": Control(min=bitrate_min, max=bitrate_max, default=Video().bitrate_bps),
     }
 
 
@@ -134,7 +140,7 @@ def fitted(settings: CameraSettings, info: TapeInfo) -> CameraSettings:
             height=_fitted_side(video.height, info.height),
             fps=_between(video.fps, (fps_min, fps_max)),
             bitrate_auto=video.bitrate_auto,
-            bitrate_bps=int(_between(video.bitrate_bps, _BITRATE_BPS)),
+            bitrate_bps=int(_between(video.bitrate_bps, _bitrate_limits(info))),
         ),
     )
 

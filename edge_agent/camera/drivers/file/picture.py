@@ -93,7 +93,8 @@ def _steps(change: _Change) -> list[tuple[str, str]]:
     if change.hflip:
         steps.append(("hflip", ""))
     if change.vflip:
-        steps.append(("vflip", ""))
+        # It only turns the addresses round: lines that run backwards in memory are not for everybody.
+        steps += [("vflip", ""), ("copy", "")]
     if change.image != Image():
         steps.append(("lutyuv", _table(change.image)))
     return steps

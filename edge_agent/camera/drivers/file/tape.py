@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,10 +59,12 @@ class Tape:
         self._container: Any = None
         self._pieces: Iterator[Piece] | None = None
         self._told_broken = False
+        self._first: tuple[int, int] | None = None  # stamp and size of the first packet
+        self.passable = False
         self._open()
         self.info = self._look()
         self._parameter_sets = parameter_sets_of(self._codec_context.extradata)
-        self.passable = False
+        self._first = self._peek()
         self.passable = self._looks_passable()
         self.rewind()
 
@@ -77,9 +80,7 @@ class Tape:
     def rewind(self) -> None:
         """Go back to the start of the file: the next packet is its first one."""
         self._pieces = None
-        try:
-            self._container.seek(self._stream.start_time or 0, stream=self._stream)
-        except FFmpegError:  # raw streams have no index
+        if not self._found_start():
             self.close()
             self._open()
 
@@ -121,6 +122,29 @@ class Tape:
         self._stream: Any = container.streams.video[0]
         self._codec_context: Any = self._stream.codec_context
         self._codec_context.thread_type = "FRAME"
+        self._packets: Iterator[Any] = iter(container.demux(self._stream))
+
+    def _peek(self) -> tuple[int, int] | None:
+        """Return stamp and size of the next packet, None where it has no stamp to seek by."""
+        try:
+            packet = next(self._packets, None)
+        except FFmpegError:
+            return None  # reading on tells it
+        if packet is None:
+            return None
+        self._packets = chain((packet,), self._packets)
+        return None if packet.dts is None else (packet.dts, packet.size)
+
+    def _found_start(self) -> bool:
+        # Not every container finds its start again: some have no index, some seek by other stamps.
+        if self._first is None:
+            return False
+        try:
+            self._container.seek(self._first[0], stream=self._stream)
+        except FFmpegError:
+            return False
+        self._packets = iter(self._container.demux(self._stream))
+        return self._peek() == self._first
 
     def _look(self) -> TapeInfo:
         stream = self._stream
@@ -149,27 +173,29 @@ class Tape:
         context = self._codec_context
         if context.name != "h264" or context.pix_fmt not in _PASSABLE_FORMATS or context.has_b_frames:
             return False
-        for count, piece in enumerate(self._round()):
-            if piece.packet.dts is not None and piece.stamp != piece.packet.dts:
+        before: int | None = None
+        for piece in islice(self._round(), _LOOK_AHEAD_PACKETS):
+            if piece.stamp is not None and before is not None and piece.stamp <= before:
                 return False
-            if count >= _LOOK_AHEAD_PACKETS:
-                break
+            before = piece.stamp
         return True
 
     def _round(self) -> Iterator[Piece]:
         to_annex_b: Any = None
+        before: int | None = None
         try:
             if self.passable:
                 to_annex_b = BitStreamFilterContext("h264_mp4toannexb", self._stream)
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets:
                 if not packet.size:
                     continue
                 if packet.is_corrupt:
                     self._tell_broken("a packet is cut off")
                     return
-                if self.passable and packet.pts != packet.dts:
+                if self.passable and before is not None and packet.pts is not None and packet.pts <= before:
                     self._tell_reordered()
                     return
+                before = packet.pts
                 for done in to_annex_b.filter(packet) if to_annex_b else (packet,):
                     yield Piece(done, done.pts, done.is_keyframe)
         except FFmpegError as error:
@@ -184,4 +210,4 @@ class Tape:
     def _tell_broken(self, reason: str) -> None:
         if not self._told_broken:
             self._told_broken = True
-            logger.warning("%s breaks off, it starts again from there: %s", self._path.name, reason)
+            logger.warning("%s breaks off, it starts again: %s", self._path.name, reason)
