@@ -141,6 +141,7 @@ class Agent:
                 await self._stopped.wait()
                 # Commands that are under way are answered before the last word is said.
                 await self._dispatcher.stop()
+                self._availability.lost()
                 await self._link.stop(self._availability.message("stopped", self._epoch))
                 for task in [*living, link]:
                     task.cancel()

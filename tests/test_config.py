@@ -193,7 +193,7 @@ def test_every_mistake_is_one_line_with_its_place(read: Loader) -> None:
     assert lines == [
         f"{variable}CAMERA: this is not valid YAML: expected ',' or ']', but got '<stream end>'",
         f"{variable}MQTT__HSOT: no key has this variable; did you mean EDGE_AGENT_MQTT__HOST?",
-        f"{variable}STREAM__FPS: 'stream.fps' must be a number above 0 and at most 1000, not '0'",
+        f"{variable}STREAM__FPS: 'stream.fps' must be a number above 0 and at most 1000 or null, not '0'",
         "edge-agent.yaml, line 2: 'mqtt.port' must be a whole number from 1 to 65535 or null, not 99999",
         "edge-agent.yaml, line 3: 'mqtt.port' is given twice; it was given in line 2",
         f"edge-agent.yaml, line 4: unknown key 'mqtt.xyz'; known here: {known}",
@@ -291,7 +291,7 @@ def test_explaining_masks_every_secret_and_says_each_origin(read: Loader) -> Non
     assert lines["camera.options.password"] == ("********", f"{read.file}:2")
     assert lines["camera.options.speed"] == (3, f"{read.file}:2")
     assert lines["stream.url"] == ("rtsp://me:***@box:8554/a", f"{read.file}:4")
-    assert lines["stream.fps"] == (30.0, "default")
+    assert lines["stream.keyframe_interval_s"] == (1.0, "default")
     assert lines["beat.headers.Authorization"] == ("********", f"{read.file}:6")
     assert lines["beat.headers.Accept"] == ("text", f"{read.file}:6")
     assert "hunter2" not in str(lines) + repr(configuration.mqtt)

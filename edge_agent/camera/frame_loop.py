@@ -77,6 +77,7 @@ class FrameLoop:
         self._keyframe_interval_s = keyframe_interval_s
         self._encoder: H264Encoder | None = None
         self._format: StreamFormat | None = None
+        self._passing = False
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(_MAX_JOBS)
         self._watchers: list[Callable[[Sample], None]] = []
         self._keyframe_wanted = threading.Event()
@@ -214,7 +215,10 @@ class FrameLoop:
 
     def _passed_through(self, sample: Sample) -> tuple[EncodedPacket, ...]:
         video = self._settings.video
-        self._close_encoder()
+        if self._encoder is not None:
+            self._close_encoder()
+            self._format = None  # the file's own parameter sets take the place of x264's
+        self._passing = True
         self._announce(StreamFormat("h264", video.width, video.height, video.fps))
         return sample.packets
 
@@ -223,6 +227,9 @@ class FrameLoop:
         if frame is None:
             return []
         video = self._settings.video
+        if self._encoder is None and self._passing:
+            self._format = None
+        self._passing = False
         self._announce(StreamFormat("h264", frame.width, frame.height, video.fps))
         if self._encoder is None or (self._encoder.width, self._encoder.height) != (
             frame.width,

@@ -283,7 +283,7 @@ class _Scan:
 
 def main() -> int:
     """Run the camera child on the descriptor that the agent passed."""
-    logging.basicConfig(level=os.environ.get("EDGE_AGENT_CHILD_LOG", "INFO"), format="%(name)s: %(message)s")
+    logging.basicConfig(level=os.environ.get("CHILD_LOG_LEVEL", "INFO"), format="%(name)s: %(message)s")
     # The control thread answers while the frame loop computes: let go of the interpreter sooner.
     sys.setswitchinterval(0.0005)
     return CameraProcess(channel=ChildChannel.from_descriptor(int(sys.argv[1]))).run()

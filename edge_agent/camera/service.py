@@ -83,6 +83,7 @@ class CameraService:
         self._state: CameraState = "starting"
         self._reason: str | None = None
         self._since: datetime = clock.now()
+        self._last_words: str | None = None
         self._last_change: dict[str, Any] | None = None
         self.beat: Beat = Beat()
         self.child = new_child(
@@ -203,7 +204,8 @@ class CameraService:
 
     async def _open(self) -> None:
         wanted = self._settings.model_dump(mode="json") if self._settings else self._memory.wanted()
-        self._set_state("starting", None)
+        if self._state != "failed":
+            self._set_state("starting", None)
         request = Open(
             driver=self._driver,
             options=self._options,
@@ -228,7 +230,10 @@ class CameraService:
 
     def _down(self, reason: str) -> None:
         self.beat = Beat()
-        self._set_state("restarting", reason)
+        # The camera's own last words say more than how its process ended.
+        reason, self._last_words = self._last_words or reason, None
+        # One that never opened has failed, and stays so until it opens; one that ran is on its way back.
+        self._set_state("failed" if self._state in ("starting", "failed") else "restarting", reason)
 
     def _message(self, message: Message) -> None:
         if message.kind == "beat":
@@ -237,7 +242,7 @@ class CameraService:
             except ValidationError:
                 logger.warning("The camera sent a beat that is none")
         elif message.kind == "error":
-            self._set_state("failed", str(message.body.get("message")))
+            self._last_words = str(message.body.get("message"))
 
     def _take_beat(self, beat: Beat) -> None:
         self.beat = beat
@@ -257,9 +262,6 @@ class CameraService:
             self._set_state("running", None)
 
     def _set_state(self, state: CameraState, reason: str | None) -> None:
-        # The camera's own last words say more than how its process ended.
-        if state == "restarting" and self._state == "failed":
-            return
         changed = (state, reason) != (self._state, self._reason)
         if state != self._state:
             self._since = self._clock.now()

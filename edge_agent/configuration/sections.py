@@ -96,9 +96,9 @@ class StreamConfig(Section):
 
     url: str | None = Field(None, description="Null is rtsp://localhost:8554/<node.id>")
     enabled: bool = Field(True, description="Whether to publish from the start")
-    width: int = Field(1920, ge=16, le=16384, description="Pixels")
-    height: int = Field(1080, ge=16, le=16384, description="Pixels")
-    fps: float = Field(30.0, gt=0, le=1000, description="Frames a second")
+    width: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the camera's own")
+    height: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the camera's own")
+    fps: float | None = Field(None, gt=0, le=1000, description="Frames a second; null is the camera's own")
     bitrate_bps: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | Literal["auto"] = Field(
         "auto", description="Bits a second; auto follows size and frame rate"
     )

@@ -29,7 +29,7 @@ def set_up_logging(level: str) -> None:
         level=level.upper(), format=line if under_systemd else f"%(asctime)s {line}", stream=sys.stderr
     )
     # The children log like the agent.
-    os.environ["EDGE_AGENT_CHILD_LOG"] = level.upper()
+    os.environ["CHILD_LOG_LEVEL"] = level.upper()
     for chatty in ("apscheduler", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

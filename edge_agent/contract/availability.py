@@ -34,6 +34,7 @@ class Availability:
         self._publish = publish
         self._contested = contested
         self._present: Outgoing | None = None
+        self._confirmed = False
         self._corrections: list[float] = []
 
     def message(self, state: Literal["online", "offline", "stopped"], epoch: int) -> Outgoing:
@@ -44,6 +45,7 @@ class Availability:
     def born(self, epoch: int) -> None:
         """Publish `online`; from here on the topic is watched."""
         self._present = self.message("online", epoch)
+        self._confirmed = False
         self._publish(self._present)
 
     def lost(self) -> None:
@@ -57,8 +59,13 @@ class Availability:
         minute it is left alone and reported.
         """
         present = self._present
-        if present is None or message.payload == present.payload:
+        if present is None:
             return
+        if message.payload == present.payload:
+            self._confirmed = True
+            return
+        if not self._confirmed:
+            return  # the broker had this before the birth, which has replaced it since
         now = self._clock.monotonic()
         self._corrections = [at for at in self._corrections if now - at < _CONTEST_WINDOW_S]
         if len(self._corrections) >= _CONTESTS:

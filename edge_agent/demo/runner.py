@@ -136,11 +136,13 @@ async def run_demo(*, config: Path | None, broker: str | None, seconds: float | 
                 "the demo makes its own configuration; run yours with `edge-agent run --config`"
             )
         host, port = _broker_address(broker)
+        mqtt: dict[str, Any] = {"host": host, "port": port}
         told_broker = f"{host}:{port}"
         if broker is None:
             serving = await start("broker", "edge_agent.demo.broker", str(port))
             await _ready(serving)
             told_broker += " (embedded)"
+            mqtt["protocol"] = "3.1.1"  # all that the embedded broker speaks: saves asking
         receiver: _Process | None = None
         picture = directory / "stream.jpg"
         if _listens(_MEDIAMTX_PORT):
@@ -152,7 +154,7 @@ async def run_demo(*, config: Path | None, broker: str | None, seconds: float | 
             receiver = await start(
                 "receiver", "edge_agent.demo.receiver", "--url", url, "--picture", str(picture)
             )
-        path = _demo_config(directory, mqtt={"host": host, "port": port}, url=url)
+        path = _demo_config(directory, mqtt=mqtt, url=url)
         agent = await start("agent", "edge_agent", "run", "--config", str(path))
         view = DemoView(
             broker=told_broker,
@@ -162,7 +164,7 @@ async def run_demo(*, config: Path | None, broker: str | None, seconds: float | 
             receiver=Receiver(),
         )
         demo = _Demo(
-            mqtt=MqttConfig(host=host, port=port), view=view, agent=agent, receiver=receiver, clock=clock
+            mqtt=MqttConfig.model_validate(mqtt), view=view, agent=agent, receiver=receiver, clock=clock
         )
         return await demo.show(seconds=seconds, plain=plain)
 

@@ -85,10 +85,11 @@ class DemoView:
             return _number(node.get("camera", "sensor", name))
 
         size = f"{setting('video', 'width')}x{setting('video', 'height')}"
+        model, driver = node.get("camera", "model"), node.get("camera", "driver")
         scene, af_state = (node.get("camera", "sensor", name) for name in ("scene", "af_state"))
         exposure = f"{sensor('exposure_us')} µs, gain {sensor('analogue_gain')}"
         return _pairs(
-            state=f"{node.get('camera', 'state')}: {node.get('camera', 'model')} by {node.get('camera', 'driver')}",
+            state=f"{node.get('camera', 'state')}: {model} by driver {driver}",
             video=f"{size} at {setting('video', 'fps')} fps",
             exposure=f"{setting('exposure', 'mode')}: {exposure}",
             light=f"{sensor('lux')} lux, {scene}, {sensor('colour_temperature_k')} K",
@@ -101,13 +102,13 @@ class DemoView:
             return node.get("stream", name)
 
         seen = self.receiver
-        received = (
-            f"{seen.frames} frames, {seen.fps:.1f} fps, {seen.width}x{seen.height}, session {seen.sessions}"
-        )
+        size = f"{seen.width}x{seen.height}"
+        received = f"{seen.frames} frames, {seen.fps:.1f} fps, {size}, session {seen.sessions}"
+        rate = f"{_number(stream('fps'))} fps, {_megabits(stream('bitrate_bps'))}"
         return _pairs(
             state=f"{stream('state')} {stream('reason') or ''}",
             to=self.target,
-            sent=f"{stream('frames')} frames, {_number(stream('fps'))} fps, {_megabits(stream('bitrate_bps'))}",
+            sent=f"{stream('frames')} frames, {rate}",
             dropped=f"{stream('dropped')}, reconnects {stream('reconnects')}",
             **({"received": received, "picture": str(self.picture)} if self.picture else {}),
             snapshot=f"{node.get('snapshot', 'id')}, {node.picture_bytes} bytes on image/latest",

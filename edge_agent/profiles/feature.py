@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.camera.commands import change_outcome
+from edge_agent.camera.limits import what_is_offered
 from edge_agent.clock import rfc3339
 from edge_agent.config import Section
 from edge_agent.contract.command import Arguments, Call, Outcome, command
@@ -156,7 +158,8 @@ class ProfilesFeature(Feature):
         wanted = self._day_night.model_copy(update=changes)
         if wanted.night_below_lux > wanted.day_above_lux:
             raise RefusedError(
-                f"night_below_lux {wanted.night_below_lux:g} is above day_above_lux {wanted.day_above_lux:g}: "
+                f"night_below_lux {wanted.night_below_lux:g} is above day_above_lux "
+                f"{wanted.day_above_lux:g}: "
                 "it would be day and night at once",
                 code="contradiction",
                 field="night_below_lux",
@@ -181,10 +184,11 @@ class ProfilesFeature(Feature):
         )
 
     async def _apply(self, name: str, *, cause: str, strict: bool = False, dry_run: bool = False) -> Outcome:
-        change = await self.host.camera.change(
-            self._profiles.patch(name), cause=cause, strict=strict, dry_run=dry_run
-        )
+        patch, left_out = self._possible(name)
+        change = await self.host.camera.change(patch, cause=cause, strict=strict, dry_run=dry_run)
         outcome = change_outcome(change)
+        if left_out:
+            outcome = replace(outcome, result={**outcome.result, "left_out": left_out})
         if not dry_run:
             self._status = self._status.model_copy(
                 update={
@@ -198,6 +202,15 @@ class ProfilesFeature(Feature):
             self.host.events.emit("profile", "switched", name=name, cause=cause)
             self.host.status_changed()
         return outcome
+
+    def _possible(self, name: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return what is to be applied of a profile, and what is left out because it says that it may be."""
+        patch = self._profiles.patch(name)
+        camera = self.host.camera
+        current, capabilities = camera.settings, camera.capabilities
+        if not self._profiles.find(name).partial or capabilities is None or current is None:
+            return patch, {}
+        return what_is_offered(patch, current=current, capabilities=capabilities)
 
     async def _write(self, memory: Remembered, value: Any) -> None:
         try:

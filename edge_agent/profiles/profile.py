@@ -30,13 +30,17 @@ _MAX_FILE_BYTES: Final = 1024 * 1024
 
 
 class Profile(BaseModel):
-    """A named patch. With `extends`, on top of another one's."""
+    """A named patch. With `extends`, on top of another one's.
+
+    A `partial` one is applied as far as the camera can do it, any other one wholly or not at all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=_NAME)
     description: str = ""
     extends: str | None = None
+    partial: bool = False
     settings: dict[str, Any] = {}
 
 
