@@ -26,13 +26,25 @@ class AgentProcess:
     """An agent on a broker of the loopback, with a small simulated camera unless told otherwise."""
 
     def __init__(
-        self, directory: Path, *, port: int, listener: Listener, node: str = "porch", **sections: Mapping[str, Any]
+        self,
+        directory: Path,
+        *,
+        port: int,
+        listener: Listener,
+        node: str = "porch",
+        **sections: Mapping[str, Any],
     ) -> None:
         document: dict[str, Any] = {
             "node": {"id": node, "groups": ["outdoor"]},
             "mqtt": {"host": "127.0.0.1", "port": port, "backoff": {"min_s": 0.1, "max_s": 0.5}},
             "camera": {"driver": "simulated", "options": {"lux": 500}},
-            "stream": {"url": "rtsp://127.0.0.1:1/none", "enabled": False, "width": 320, "height": 240, "fps": 20},
+            "stream": {
+                "url": "rtsp://127.0.0.1:1/none",
+                "enabled": False,
+                "width": 320,
+                "height": 240,
+                "fps": 20,
+            },
             "status": {"interval_s": 1},
             "heartbeat": {"interval_s": 1},
             "profiles": {"directories": []},
@@ -111,7 +123,11 @@ class AgentProcess:
         )
 
     def status(
-        self, accept: Callable[[Any], bool] = lambda _: True, *, since: int | None = None, timeout_s: float = 20.0
+        self,
+        accept: Callable[[Any], bool] = lambda _: True,
+        *,
+        since: int | None = None,
+        timeout_s: float = 20.0,
     ) -> Any:
         """Wait for a status that `accept` takes; by default one that is yet to come."""
         start = self._listener.mark() if since is None else since

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import socket
 import threading
-from typing import Any
+from typing import Any, Final
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -19,6 +19,10 @@ from edge_agent.mqtt.protocol import Version
 from edge_agent.mqtt.tls import tls_context
 
 __all__ = ["Dialer"]
+
+# What a broker delivers at most: beyond what any command may have, so that a large one is answered with a
+# refusal and not dropped in silence, and little enough for the smallest machine.
+_MAX_INCOMING_BYTES: Final = 4 * 1024 * 1024
 
 
 class _Client(paho.Client):
@@ -141,5 +145,5 @@ class Dialer:
         if not self._five:
             return None
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.MaximumPacketSize = self._config.max_message_bytes
+        properties.MaximumPacketSize = _MAX_INCOMING_BYTES
         return properties
