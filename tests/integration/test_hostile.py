@@ -72,11 +72,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AgentProces
 
 
 @settings(
-    max_examples=12,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
 )
-@given(messages=st.lists(st.tuples(st.sampled_from(_COMMANDS), _PAYLOADS), min_size=180, max_size=220))
+@given(messages=st.lists(st.tuples(st.sampled_from(_COMMANDS), _PAYLOADS), min_size=100, max_size=140))
 def test_every_hostile_message_gets_one_answer_and_changes_nothing(
     live: tuple[AgentProcess, Listener], messages: list[tuple[str, bytes]]
 ) -> None:
