@@ -1,0 +1,272 @@
+"""Hands encoded packets from the camera's frame loop to whoever connects, and never makes the loop wait.
+
+Each consumer has a bounded queue. One that does not keep up loses everything up to the next keyframe, which
+is counted, and a new keyframe is asked for; the others do not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.stream.packet_queue import PacketQueue
+from edge_agent.stream.packets import MAX_BODY_BYTES, StreamFormat, encode_format, encode_packet
+
+if TYPE_CHECKING:
+    from edge_agent.camera.drivers.base import EncodedPacket
+
+__all__ = ["PacketServer", "PacketServerStats"]
+
+logger = logging.getLogger(__name__)
+
+_MAX_CONSUMERS: Final = 4
+_CLOSE_TIMEOUT_S: Final = 2.0
+_ACCEPT_PAUSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PacketServerStats:
+    """Totals over all consumers since the start; `queued` packets are waiting at this moment."""
+
+    consumers: int
+    sent_packets: int
+    sent_bytes: int
+    dropped_packets: int
+    queued: int
+
+
+class _Consumer:
+    """One connection: its socket, its queue and what is left of the frame that is being sent."""
+
+    def __init__(self, connection: socket.socket, queue: PacketQueue) -> None:
+        self.connection = connection
+        self.queue = queue
+        self.rest = memoryview(b"")
+        self.rest_is_packet = False
+        self.wants_write = False
+
+
+class PacketServer:
+    """Serves packets on `listener`, an AF_UNIX stream socket that listens already and is closed with this.
+
+    `request_keyframe` is called from any thread when a consumer has to begin anew; it must be quick.
+    `max_packets` and `max_bytes` bound each consumer's queue. `publish` and `set_format` never wait for a
+    consumer and never raise.
+    """
+
+    def __init__(
+        self,
+        *,
+        listener: socket.socket,
+        request_keyframe: Callable[[], None],
+        max_packets: int = 90,
+        max_bytes: int = 8 * 1024 * 1024,
+    ) -> None:
+        self._listener = listener
+        self._request_keyframe = request_keyframe
+        self._max_packets = max_packets
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._consumers: list[_Consumer] = []
+        self._format: StreamFormat | None = None
+        self._sent_packets = 0
+        self._sent_bytes = 0
+        self._dropped = 0
+        self._callback_failed = False
+        self._accept_failed = False
+        self._closing = False
+        listener.setblocking(False)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, name="packet-server", daemon=True)
+        self._thread.start()
+
+    def set_format(self, stream_format: StreamFormat) -> None:
+        """Say what the packets from now on are. After a change the next one sent is a keyframe."""
+        with self._lock:
+            if self._closing or stream_format == self._format:
+                return
+            self._format = stream_format
+            frame = encode_format(stream_format)
+            for consumer in self._consumers:
+                consumer.queue.put_format(frame)
+            asked = bool(self._consumers)
+            self._notify()
+        if asked:
+            self._ask_for_keyframe()
+
+    def publish(self, packet: EncodedPacket) -> None:
+        """Queue one packet for every consumer."""
+        asked = False
+        with self._lock:
+            if self._closing or self._format is None or not self._consumers:
+                return
+            if len(packet.data) > MAX_BODY_BYTES:
+                frame = None
+            else:
+                frame = encode_packet(packet.data, pts_us=packet.pts_us, keyframe=packet.keyframe)
+            for consumer in self._consumers:
+                outcome = consumer.queue.put_packet(frame, keyframe=packet.keyframe)
+                self._dropped += outcome.dropped
+                asked = asked or outcome.needs_keyframe
+            self._notify()
+        if asked:
+            self._ask_for_keyframe()
+
+    def stats(self) -> PacketServerStats:
+        """Return the present counts."""
+        with self._lock:
+            return PacketServerStats(
+                consumers=len(self._consumers),
+                sent_packets=self._sent_packets,
+                sent_bytes=self._sent_bytes,
+                dropped_packets=self._dropped,
+                queued=sum(consumer.queue.packets + consumer.rest_is_packet for consumer in self._consumers),
+            )
+
+    def close(self) -> None:
+        """End every connection and the listener, within two seconds. May be called twice."""
+        with self._lock:
+            if not self._closing:
+                self._closing = True
+                self._notify()
+        self._thread.join(_CLOSE_TIMEOUT_S)
+        if self._thread.is_alive():
+            logger.error("the packet server did not end within %.0f s", _CLOSE_TIMEOUT_S)
+
+    def _notify(self) -> None:
+        # Under the lock: the descriptor is closed under it, too, and cannot be another file's by now.
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
+
+    def _ask_for_keyframe(self) -> None:
+        try:
+            self._request_keyframe()
+        except Exception:
+            if not self._callback_failed:
+                logger.exception("a keyframe could not be asked for")
+            self._callback_failed = True
+
+    def _serve(self) -> None:
+        try:
+            while not self._closing:
+                self._turn()
+        except Exception:
+            logger.exception("the packet server ended unexpectedly")
+        finally:
+            self._shut()
+
+    def _turn(self) -> None:
+        paused = self._accept_failed
+        events = self._selector.select(_ACCEPT_PAUSE_S if paused else None)
+        for key, mask in events:
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.data is None:
+                os.eventfd_read(self._wake)
+            elif mask & selectors.EVENT_READ:
+                self._hear(key.data)
+        for consumer in tuple(self._consumers):
+            self._flush(consumer)
+        if paused:
+            self._accept_failed = False
+            self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # Such as no descriptors left: what stays in the backlog would be announced for ever.
+            logger.warning("a consumer of packets could not be accepted: %s", error)
+            self._selector.unregister(self._listener)
+            self._accept_failed = True
+            return
+        if len(self._consumers) >= _MAX_CONSUMERS:
+            logger.warning("a consumer of packets was turned away, %d are connected", len(self._consumers))
+            connection.close()
+            return
+        connection.setblocking(False)
+        queue = PacketQueue(max_packets=self._max_packets, max_bytes=self._max_bytes)
+        consumer = _Consumer(connection, queue)
+        self._selector.register(connection, selectors.EVENT_READ, consumer)
+        with self._lock:
+            if self._format is not None:
+                queue.put_format(encode_format(self._format))
+            self._consumers.append(consumer)
+        self._ask_for_keyframe()
+
+    def _hear(self, consumer: _Consumer) -> None:
+        """Consumers have nothing to say: this is how their end is noticed."""
+        try:
+            gone = not consumer.connection.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self._drop(consumer)
+
+    def _flush(self, consumer: _Consumer) -> None:
+        while self._load(consumer):
+            try:
+                count = consumer.connection.send(consumer.rest, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                self._want_write(consumer, wanted=True)
+                return
+            except OSError:
+                self._drop(consumer)
+                return
+            with self._lock:
+                consumer.rest = consumer.rest[count:]
+                self._sent_bytes += count
+                if not consumer.rest and consumer.rest_is_packet:
+                    consumer.rest_is_packet = False
+                    self._sent_packets += 1
+        self._want_write(consumer, wanted=False)
+
+    def _load(self, consumer: _Consumer) -> bool:
+        """Take the next frame from the queue where none is under way. Whether there is anything to send."""
+        if consumer.rest:
+            return True
+        with self._lock:
+            entry = consumer.queue.take()
+            if entry is None:
+                return False
+            consumer.rest = memoryview(entry.frame)
+            consumer.rest_is_packet = entry.is_packet
+        return True
+
+    def _want_write(self, consumer: _Consumer, *, wanted: bool) -> None:
+        if consumer.wants_write != wanted and consumer in self._consumers:
+            consumer.wants_write = wanted
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
+            self._selector.modify(consumer.connection, events, consumer)
+
+    def _drop(self, consumer: _Consumer) -> None:
+        with self._lock:
+            if consumer not in self._consumers:
+                return
+            self._consumers.remove(consumer)
+        self._selector.unregister(consumer.connection)
+        consumer.connection.close()
+
+    def _shut(self) -> None:
+        with self._lock:
+            self._closing = True
+            consumers, self._consumers = self._consumers, []
+            wake, self._wake = self._wake, -1
+            self._selector.close()
+            os.close(wake)
+        for consumer in consumers:
+            consumer.connection.close()
+        self._listener.close()

@@ -1,0 +1,203 @@
+"""The publishing thread: packets from the camera into one RTSP session after the other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from edge_agent.errors import ProcessError
+from edge_agent.stream.packet_source import PacketSource, parameter_sets
+from edge_agent.stream.packets import PacketMessage, StreamFormat
+from edge_agent.stream.publisher_status import PublisherStatus
+from edge_agent.stream.retry import Retry
+from edge_agent.stream.rtsp_mux import StreamTargetError
+
+__all__ = ["Mux", "Publisher"]
+
+logger = logging.getLogger(__name__)
+
+_SILENCE_S: Final = 5.0  # after this without a packet nothing is being published
+_RETURN_S: Final = 3.0  # a camera that is back within this goes on in the same session
+_PATIENCE_S: Final = 1.0  # a keyframe that was asked for is here by then
+_ABSENT_FIRST_S: Final = 0.1
+_ABSENT_CAP_S: Final = 1.0
+_TELL_S: Final = 0.2
+
+
+class Mux(Protocol):
+    """A session with the target, as RtspMux is."""
+
+    def connect(self) -> None:
+        """Connect and announce. Raises StreamTargetError."""
+
+    def write(self, packet: PacketMessage) -> None:
+        """Write one packet. Raises StreamTargetError."""
+
+    def close(self) -> None:
+        """End the session. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a session begins with."""
+
+    stream_format: StreamFormat
+    keyframe: PacketMessage
+
+    def continues(self, other: _Start) -> bool:
+        """Whether the pictures from here are announced rightly by what was announced for `other`."""
+        return self.stream_format == other.stream_format and parameter_sets(
+            self.keyframe.data
+        ) == parameter_sets(other.keyframe.data)
+
+
+class Publisher:
+    """Publishes until `stop` is set. `open_mux` makes a session that begins with the given keyframe."""
+
+    def __init__(
+        self,
+        *,
+        source: PacketSource,
+        open_mux: Callable[[PacketMessage], Mux],
+        status: PublisherStatus,
+        retry: Retry,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._open_mux = open_mux
+        self._status = status
+        self._retry = retry
+        self._stop = stop
+        self._monotonic = monotonic
+        self._format: StreamFormat | None = None
+        self._last_message_s = monotonic()
+        self._complained = False
+
+    def run(self) -> None:
+        """Wait for the camera, publish, and begin anew after whatever ended it."""
+        following: _Start | None = None
+        try:
+            while not self._stop.is_set():
+                start = following or self._await_start()
+                following = self._session(start) if start is not None else None
+        finally:
+            self._source.close()
+            self._status.change("stopped")
+
+    def _await_start(self, *, give_up_s: float | None = None) -> _Start | None:
+        """Return the next keyframe and its format. None when stopped, or after `give_up_s`."""
+        begin_s = self._monotonic()
+        absent_s = _ABSENT_FIRST_S
+        while not self._stop.is_set():
+            waited_s = self._monotonic() - begin_s
+            if give_up_s is not None and waited_s >= give_up_s:
+                return None
+            if give_up_s is None and waited_s >= _PATIENCE_S:
+                self._say_waiting()
+            try:
+                if not self._source.connected and not self._connect_source():
+                    self._stop.wait(absent_s)
+                    absent_s = min(absent_s * 2, _ABSENT_CAP_S)
+                    continue
+                message = self._source.read()
+            except ProcessError as error:
+                logger.info("%s", error)
+                self._stop.wait(absent_s)
+                continue
+            if isinstance(message, StreamFormat):
+                self._format = message
+            elif message is not None:
+                self._last_message_s = self._monotonic()
+                if message.keyframe and self._format is not None:
+                    return _Start(self._format, message)
+        return None
+
+    def _connect_source(self) -> bool:
+        self._format = None
+        return self._source.connect()
+
+    def _session(self, start: _Start) -> _Start | None:
+        """Publish one session. Return what the next one begins with, where that is known already."""
+        self._status.attempt()
+        # The handshake may keep every other thread from running: let the agent hear of it first.
+        self._status.wait_until_told(_TELL_S)
+        mux = self._open_mux(start.keyframe)
+        begin_s: float | None = None
+        failure: StreamTargetError | None = None
+        following: _Start | None = None
+        try:
+            self._status.enter("handshake")
+            mux.connect()
+            begin_s = self._monotonic()
+            following = self._publish(mux, start)
+        except StreamTargetError as error:
+            failure = error
+        self._status.enter("write")
+        mux.close()
+        self._status.enter("idle")
+        if begin_s is not None:
+            self._retry.session_ended(self._monotonic() - begin_s)
+        if failure is not None:
+            self._wait_after(failure)
+        return following
+
+    def _publish(self, mux: Mux, start: _Start) -> _Start | None:
+        self._write(mux, start.keyframe)
+        self._status.succeeded()
+        if self._complained:
+            logger.info("the stream is published again")
+            self._complained = False
+        self._last_message_s = self._monotonic()
+        while not self._stop.is_set():
+            try:
+                message = self._source.read()
+            except ProcessError as error:
+                logger.info("%s", error)
+                back = self._await_start(give_up_s=_RETURN_S)
+                if back is None or not back.continues(start):
+                    self._note_end_of_packets(back)
+                    return back
+                message = back.keyframe
+            if isinstance(message, StreamFormat):
+                if message != start.stream_format:
+                    self._format = message
+                    return None
+            elif message is not None:
+                self._last_message_s = self._monotonic()
+                self._write(mux, message)
+            elif self._monotonic() - self._last_message_s >= _SILENCE_S:
+                # Connecting anew makes the camera send a keyframe as soon as it is back.
+                self._source.close()
+                self._note_end_of_packets(None)
+                return None
+        return None
+
+    def _write(self, mux: Mux, packet: PacketMessage) -> None:
+        self._status.enter("write")
+        mux.write(packet)
+        self._status.wrote(len(packet.data), keyframe=packet.keyframe)
+
+    def _note_end_of_packets(self, following: _Start | None) -> None:
+        if following is None and not self._stop.is_set():
+            self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        silent_s = self._monotonic() - self._last_message_s
+        if self._source.connected and silent_s < _PATIENCE_S:
+            self._status.change("waiting", reason="no keyframe from the camera yet")
+        else:
+            self._status.change("waiting", reason=f"no packets from the camera for {silent_s:.0f} s")
+
+    def _wait_after(self, failure: StreamTargetError) -> None:
+        """Let the camera go while there is nowhere to send to: connecting anew brings a keyframe."""
+        self._source.close()
+        self._status.change("failed", reason=failure.message, code=failure.stream_code)
+        if not self._complained:
+            logger.warning("the stream is not published: %s", failure.message)
+            self._complained = True
+        self._stop.wait(self._retry.delay_s(failure.stream_code))

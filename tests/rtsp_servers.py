@@ -1,0 +1,200 @@
+"""RTSP servers to publish to: the demo's receiver as a process, and one that misbehaves by a script."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["ReceiverProcess", "Script", "ScriptedRtspServer", "free_port", "wait_until"]
+
+
+def wait_until(
+    condition: Callable[[], bool], *, timeout_s: float = 20.0, what: str = "the condition"
+) -> None:
+    """Poll until `condition` holds; fail the test where it does not in time."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise AssertionError(f"{what} did not come about within {timeout_s:g} s")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ReceiverProcess:
+    """`edge_agent.demo.receiver` as a process that can be killed and started again on the same port."""
+
+    def __init__(self, *, port: int, picture: Path) -> None:
+        self.url = f"rtsp://127.0.0.1:{port}/demo"
+        self.picture = picture
+        self.last: dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reading: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start it; counts begin at nothing."""
+        self.last = {}
+        module = ["-m", "edge_agent.demo.receiver"]
+        options = ["--url", self.url, "--picture", str(self.picture), "--every-s", "0.5"]
+        self._process = subprocess.Popen([sys.executable, *module, *options], stdout=subprocess.PIPE)
+        self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reading.start()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is None or self._reading is None:
+            return
+        self._process.kill()
+        self._process.wait(10)
+        self._reading.join(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def wait_for_frames(self, count: int) -> None:
+        """Wait until it received so many frames."""
+        wait_until(lambda: self.last.get("frames", 0) >= count, what=f"{count} frames at the receiver")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        for line in process.stdout or ():
+            self.last = json.loads(line)
+
+
+@dataclass(frozen=True)
+class Script:
+    """How a ScriptedRtspServer behaves; without anything it takes whatever is published."""
+
+    status: str = "200 OK"  # the answer to ANNOUNCE
+    authenticate: str | None = None  # the value of WWW-Authenticate, where there is one
+    silent: bool = False  # accept, and never answer
+    stall: bool = False  # accept the session, then read no more
+    cut_after_packets: int | None = None  # close the connection after so many RTP packets
+
+
+class ScriptedRtspServer:
+    """A server on one port of the loopback, one thread a connection; what was asked is in `requests`."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.requests: list[str] = []
+        self.announced: list[str] = []
+        self.packets = 0
+        self._open: list[socket.socket] = []
+        self._stopping = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/cam"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def methods(self, method: str) -> int:
+        """Return how often `method` was asked."""
+        return sum(request.startswith(method + " ") for request in tuple(self.requests))
+
+    def close(self) -> None:
+        """End every connection."""
+        self._stopping.set()
+        # Closing alone does not wake up a thread that waits in accept().
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self._thread.join(10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.script.stall:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self._open.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        # A connection that breaks or is closed under this thread ends it, which is all there is to do.
+        with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as reader:
+            for request in self._requests(reader):
+                if self.script.silent:
+                    continue
+                connection.sendall(self._answer(request))
+                if self.script.stall and request.startswith("RECORD "):
+                    self._stopping.wait(60)
+                    return
+
+    def _requests(self, reader: Any) -> Iterator[str]:
+        """Yield each request's head; count the RTP packets between them."""
+        while (first := reader.read(1)) != b"":
+            if first == b"$":
+                channel, length = reader.read(1)[0], int.from_bytes(reader.read(2), "big")
+                reader.read(length)
+                self.packets += channel == 0
+                if (
+                    self.script.cut_after_packets is not None
+                    and self.packets >= self.script.cut_after_packets
+                ):
+                    self.packets = 0
+                    return
+                continue
+            head = first
+            while not head.endswith(b"\r\n\r\n"):
+                line = reader.readline()
+                if not line:
+                    return
+                head += line
+            text = head.decode()
+            length_header = re.search(r"content-length: *(\d+)", text, re.IGNORECASE)
+            if length_header:
+                self.announced.append(reader.read(int(length_header[1])).decode())
+            self.requests.append(text)
+            yield text
+
+    def _answer(self, request: str) -> bytes:
+        sequence = re.search(r"cseq: *(\d+)", request, re.IGNORECASE)
+        lines = [f"CSeq: {sequence[1] if sequence else 0}"]
+        status = "200 OK"
+        if request.startswith("ANNOUNCE "):
+            status = self.script.status
+            if self.script.authenticate is not None:
+                lines.append(f"WWW-Authenticate: {self.script.authenticate}")
+        elif request.startswith("SETUP "):
+            lines += ["Session: 1", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"]
+        elif request.startswith("RECORD "):
+            lines.append("Session: 1")
+        return "\r\n".join([f"RTSP/1.0 {status}", *lines, "", ""]).encode()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from edge_agent.stream.publisher_status import PublisherStatus
+
+
+class Time:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_every_change_of_state_is_told_in_order() -> None:
+    status = PublisherStatus(monotonic=Time())
+    status.attempt()
+    status.change("failed", reason="gone", code="stream_unreachable")
+    status.attempt()
+    assert not status.wait_until_told(0)
+    told = [status.next_beat(0) for _ in range(3)]
+    assert [beat.state for beat in told] == ["connecting", "failed", "connecting"]
+    # The last failure stays in sight until the target proves it wrong.
+    assert (told[2].reason, told[2].code, told[2].attempts) == ("gone", "stream_unreachable", 2)
+    status.succeeded()
+    beat = status.next_beat(0)
+    assert (beat.state, beat.reason, beat.code) == ("publishing", None, None)
+    assert (beat.sessions, beat.attempts) == (1, 0)
+    status.next_beat(0)
+    assert status.wait_until_told(0)
+
+
+def test_the_same_state_only_renews_its_reason() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.change("waiting", reason="for 5 s")
+    time.now_s += 1
+    status.change("waiting", reason="for 6 s")
+    beat = status.next_beat(0)
+    assert (beat.state, beat.reason, beat.since_age_s) == ("waiting", "for 6 s", 1.0)
+
+
+def test_rates_are_of_the_last_three_seconds() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.succeeded()
+    for _ in range(300):
+        time.now_s += 0.1
+        status.wrote(1000, keyframe=False)
+    beat = status.beat()
+    assert 9.6 <= beat.fps <= 10.4
+    assert 77_000 <= beat.bitrate_bps <= 83_000
+    assert (beat.packets, beat.bytes, beat.keyframes) == (300, 300_000, 0)
+    time.now_s += 4
+    beat = status.beat()
+    assert (beat.fps, beat.bitrate_bps, beat.last_packet_age_s) == (0, 0, 4.0)
+
+
+def test_a_young_session_is_measured_over_its_own_time() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.succeeded()
+    for _ in range(10):
+        time.now_s += 0.1
+        status.wrote(1000, keyframe=True)
+    assert 9.6 <= status.beat().fps <= 10.4
+
+
+def test_a_write_that_hangs_is_not_called_publishing() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.succeeded()
+    status.enter("write")
+    time.now_s += 4.9
+    assert status.beat().state == "publishing"
+    time.now_s += 2.1
+    beat = status.beat()
+    assert (beat.state, beat.code) == ("failed", "stream_timeout")
+    assert beat.reason == "the server has taken nothing for 7 s"
+    assert (beat.phase, beat.phase_age_s, beat.since_age_s) == ("write", 7.0, 2.0)
+    status.wrote(10, keyframe=False)
+    assert status.beat().state == "publishing"

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from edge_agent.errors import ConfigError
+from edge_agent.stream.url import parse_stream_url
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "masked"),
+    [
+        ("rtsp://localhost:8554/porch", "localhost", 8554, "rtsp://localhost:8554/porch"),
+        ("rtsp://u:p%40ss@cam.example/a/b", "cam.example", 554, "rtsp://u:***@cam.example/a/b"),
+        ("rtsps://[fe80::1]:8322/x", "fe80::1", 8322, "rtsps://[fe80::1]:8322/x"),
+        ("RTSPS://host/x", "host", 322, "RTSPS://host/x"),
+        ("rtsp://host/x?user=a&pass=b", "host", 554, "rtsp://host/x?user=a&pass=***"),
+    ],
+)
+def test_a_usable_url(url: str, host: str, port: int, masked: str) -> None:
+    parsed = parse_stream_url(url)
+    assert (parsed.raw, parsed.host, parsed.port, parsed.masked) == (url, host, port, masked)
+    assert str(parsed) == masked
+    assert "p%40ss" not in repr(parsed)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://host/x", "the scheme 'http' is not known"),
+        ("rtspp://host/x", "the scheme 'rtspp' is not known; did you mean 'rtsp'?"),
+        ("host/x", "the scheme '' is not known"),
+        ("rtsp:///x", "there is no host"),
+        ("rtsp://host:0/x", "the port is 0"),
+        ("rtsp://host:70000/x", "the host or the port cannot be read"),
+        ("rtsp://host", "there is no path, the stream's name on the server"),
+        ("rtsp://host/", "there is no path, the stream's name on the server"),
+        ("rtsp://host/a b", "there is a space or a control character in it"),
+    ],
+)
+def test_an_unusable_url_is_refused_with_the_reason(url: str, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_stream_url(url)
+    assert caught.value.message == (
+        f"stream.url: '{url}' cannot be published to: {why}; "
+        "right is rtsp://host:8554/name or rtsps://user:password@host:8322/name"
+    )
+    assert caught.value.field == "stream.url"
+
+
+def test_a_refusal_hides_the_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_stream_url("rtsp://u:hush@host:70000/x")
+    assert "hush" not in caught.value.message
+    assert caught.value.value == "rtsp://u:***@host:70000/x"
