@@ -1,7 +1,7 @@
 """What the agent and the camera child say to each other.
 
 Requests of the agent: `open`, `apply`, `still`, `focus`, `stream`, `keyframe`; each is answered by `result`
-or `error`. The child beats twice a second by itself with a `Beat`.
+or `error`. The child beats once a second by itself with a `Beat`.
 """
 
 from __future__ import annotations

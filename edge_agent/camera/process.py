@@ -43,7 +43,7 @@ from edge_agent.stream.packet_server import PacketServer
 
 logger = logging.getLogger(__name__)
 
-_BEAT_EVERY_S: Final = 0.5
+_BEAT_EVERY_S: Final = 1.0
 _CONFIGURE_TIMEOUT_S: Final = 20.0
 _EXIT_CAMERA_FAILED: Final = 3
 

@@ -33,7 +33,7 @@ from edge_agent.contract.events import Events
 from edge_agent.errors import CameraUnavailableError, StorageError
 from edge_agent.health.problems import Problems
 from edge_agent.processes.channel import Message
-from edge_agent.processes.child import Child
+from edge_agent.processes.child import Child, ChildLimits
 
 __all__ = ["CameraService"]
 
@@ -45,6 +45,8 @@ _STILL_TIMEOUT_S: Final = 15.0
 _STALLED_AFTER_S: Final = 2.0
 _STALLED_AFTER_FRAMES: Final = 5
 _REMEMBER_AFTER_S: Final = 2.0
+# It beats every second, from a thread that nothing in the camera blocks.
+_LIMITS: Final = ChildLimits(silent_s=4.0)
 
 
 class CameraService:
@@ -89,6 +91,7 @@ class CameraService:
         self.child = new_child(
             name="camera",
             module="edge_agent.camera.process",
+            limits=_LIMITS,
             pass_fds=(listener_fd,),
             on_up=self._open,
             on_message=self._message,

@@ -103,11 +103,15 @@ def _demo_config(directory: Path, *, mqtt: dict[str, Any], url: str) -> Path:
     document = {
         "node": {"id": _NODE, "name": "Demo camera"},
         "mqtt": mqtt,
-        "camera": {"driver": "simulated"},
+        # A day of four minutes, so that there is light at any hour and dusk can be waited for.
+        "camera": {"driver": "simulated", "options": {"day_s": 240, "start_hour": 9}},
         "stream": {"url": url, "width": 1280, "height": 720, "fps": 30},
         "status": {"interval_s": 2},
         "heartbeat": {"interval_s": 5},
-        "profiles": {"directories": [str(schedules)] if schedules else []},
+        "profiles": {
+            "directories": [str(schedules)] if schedules else [],
+            "day_night": {"mode": "auto", "dwell_s": 2},
+        },
         "state_dir": str(directory / "state"),
     }
     path = directory / "config.yaml"

@@ -1,16 +1,15 @@
-"""Typed messages between the agent and its children, over a socket pair.
+"""Messages between the agent and its children, over a socket pair: their frames, and the child's end.
 
 A frame is two lengths of four bytes (JSON, then attachment), the JSON object and the attachment's bytes:
 
     {"kind": "apply", "id": 7, "body": {...}}
 
-`id` pairs an answer with its request; a message without one is a notice. The agent's end is asynchronous,
-the child's end blocks: a child has a thread for it.
+`id` pairs an answer with its request; a message without one is a notice. The child's end blocks: a child has
+a thread for it. The agent's end, in `agent_channel`, is asynchronous, and its library too heavy for a child.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
@@ -20,9 +19,9 @@ from typing import Any, Final
 
 from edge_agent.errors import ProcessError
 
-__all__ = ["AgentChannel", "ChildChannel", "Message", "socket_pair"]
+__all__ = ["LENGTHS", "ChildChannel", "Message", "decode", "encode", "lengths", "socket_pair"]
 
-_LENGTHS: Final = struct.Struct("!II")
+LENGTHS: Final = struct.Struct("!II")
 _MAX_JSON_BYTES: Final = 1024 * 1024
 _MAX_ATTACHMENT_BYTES: Final = 128 * 1024 * 1024  # a full-size DNG of a 64-megapixel sensor
 _SEND_TIMEOUT_S: Final = 5.0
@@ -38,21 +37,24 @@ class Message:
     attachment: bytes = b""
 
 
-def _encode(message: Message) -> bytes:
+def encode(message: Message) -> bytes:
+    """Return a message's frame. Raises ProcessError beyond the bounds."""
     document = json.dumps({"kind": message.kind, "id": message.id, "body": message.body}).encode()
     if len(document) > _MAX_JSON_BYTES or len(message.attachment) > _MAX_ATTACHMENT_BYTES:
         raise ProcessError(f"message '{message.kind}' is too large for the channel")
-    return _LENGTHS.pack(len(document), len(message.attachment)) + document + message.attachment
+    return LENGTHS.pack(len(document), len(message.attachment)) + document + message.attachment
 
 
-def _lengths(header: bytes) -> tuple[int, int]:
-    json_bytes, attachment_bytes = _LENGTHS.unpack(header)
+def lengths(header: bytes) -> tuple[int, int]:
+    """Return the bytes of JSON and attachment that follow. Raises ProcessError beyond the bounds."""
+    json_bytes, attachment_bytes = LENGTHS.unpack(header)
     if json_bytes > _MAX_JSON_BYTES or attachment_bytes > _MAX_ATTACHMENT_BYTES:
         raise ProcessError("the other end of the channel announced a message beyond all bounds")
     return json_bytes, attachment_bytes
 
 
-def _decode(document: bytes, attachment: bytes) -> Message:
+def decode(document: bytes, attachment: bytes) -> Message:
+    """Return the message of a frame. Raises ProcessError where it is none."""
     try:
         fields = json.loads(document)
         return Message(kind=fields["kind"], id=fields["id"], body=fields["body"], attachment=attachment)
@@ -63,40 +65,6 @@ def _decode(document: bytes, attachment: bytes) -> Message:
 def socket_pair() -> tuple[socket.socket, socket.socket]:
     """Return the two ends of a channel: the agent's, and the child's, to be passed by descriptor."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-
-
-class AgentChannel:
-    """The agent's end."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, end: socket.socket) -> AgentChannel:
-        """Take over a socket's end."""
-        end.setblocking(False)
-        return cls(*await asyncio.open_unix_connection(sock=end))
-
-    async def receive(self) -> Message | None:
-        """Return the next message, None at the end. Raises ProcessError on nonsense."""
-        try:
-            json_bytes, attachment_bytes = _lengths(await self._reader.readexactly(_LENGTHS.size))
-            document = await self._reader.readexactly(json_bytes)
-            attachment = await self._reader.readexactly(attachment_bytes) if attachment_bytes else b""
-        except (asyncio.IncompleteReadError, OSError):
-            return None
-        return _decode(document, attachment)
-
-    def send(self, message: Message) -> None:
-        """Send without waiting; the few and small messages to a child are bounded by who sends them."""
-        if self._writer.is_closing():
-            raise ProcessError(f"the child is gone, '{message.kind}' was not sent")
-        self._writer.write(_encode(message))
-
-    def close(self) -> None:
-        """Close this end; the child sees the end of its input and exits."""
-        self._writer.close()
 
 
 class ChildChannel:
@@ -117,19 +85,19 @@ class ChildChannel:
 
     def receive(self) -> Message | None:
         """Wait for the next message; None when the agent is gone."""
-        header = self._exactly(_LENGTHS.size)
+        header = self._exactly(LENGTHS.size)
         if header is None:
             return None
-        json_bytes, attachment_bytes = _lengths(header)
+        json_bytes, attachment_bytes = lengths(header)
         document = self._exactly(json_bytes)
         attachment = self._exactly(attachment_bytes)
         if document is None or attachment is None:
             return None
-        return _decode(document, attachment)
+        return decode(document, attachment)
 
     def send(self, message: Message) -> None:
         """Send, waiting at most five seconds. Raises ProcessError where the agent does not take it."""
-        frame = _encode(message)
+        frame = encode(message)
         with self._sending:
             try:
                 self._socket.sendall(frame)

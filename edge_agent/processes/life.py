@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 from edge_agent.clock import Clock
 from edge_agent.errors import ProcessError
-from edge_agent.processes.channel import AgentChannel, Message, socket_pair
+from edge_agent.processes.agent_channel import AgentChannel
+from edge_agent.processes.channel import Message, socket_pair
 from edge_agent.processes.spawn import Process, Spawn, ending
 from edge_agent.processes.waiting import done_within
 
@@ -20,6 +21,7 @@ __all__ = ["ChildLimits", "Life"]
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
+_DEAF_S: Final = 0.5
 _LAST_WORDS_S: Final = 1.0
 _SECOND_LOOK_S: Final = 0.1
 
@@ -160,10 +162,13 @@ class Life:
                 self.channel.send(Message("stop"))
         except ProcessError:
             logger.debug("The %s child cannot be asked to stop, its channel is closed", self._name)
-        if await done_within(self._clock, self._exit, self._limits.ask_s):
+        # One that is silent hears nothing, most likely: it gets less time to.
+        silent = self._clock.monotonic() - self._heard_at_s >= self._limits.silent_s
+        ask_s = min(self._limits.ask_s, _DEAF_S) if silent else self._limits.ask_s
+        if await done_within(self._clock, self._exit, ask_s):
             return
         for number, patience_s in (
-            (signal.SIGTERM, self._limits.terminate_s),
+            (signal.SIGTERM, min(self._limits.terminate_s, _DEAF_S) if silent else self._limits.terminate_s),
             (signal.SIGKILL, self._limits.kill_s),
         ):
             logger.warning("The %s child (%d) does not stop: %s", self._name, self.pid, number.name)

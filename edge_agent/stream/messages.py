@@ -2,7 +2,7 @@
 
     agent      -> publisher   configure   PublisherConfig, once and first
                               stop        end the RTSP session properly and exit
-    publisher  -> agent       beat        PublisherBeat, every half second and at each change of state
+    publisher  -> agent       beat        PublisherBeat, every second and at each change of state
 
 Plain dataclasses: the publisher has no room for more.
 """

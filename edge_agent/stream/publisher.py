@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 logger = logging.getLogger(__name__)
 
-_BEAT_S: Final = 0.5
+_BEAT_S: Final = 1.0
 _STOP_S: Final = 2.0
 _FORCED_EXIT: Final = 1
 _USAGE_EXIT: Final = 2

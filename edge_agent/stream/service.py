@@ -19,7 +19,7 @@ from edge_agent.errors import EdgeAgentError, ProcessError, RefusedError, Storag
 from edge_agent.health.problems import Problems
 from edge_agent.masking import mask_url
 from edge_agent.processes.channel import Message
-from edge_agent.processes.child import Child
+from edge_agent.processes.child import Child, ChildLimits
 from edge_agent.storage import Remembered
 from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, PublisherConfig, PublisherState
 from edge_agent.stream.status import StreamStatus
@@ -28,12 +28,15 @@ __all__ = ["StreamService"]
 
 logger = logging.getLogger(__name__)
 
-_WATCH_EVERY_S: Final = 0.5
-_SILENT_AFTER_S: Final = 2.0
+_WATCH_EVERY_S: Final = 1.0
+_SILENT_AFTER_S: Final = 2.5
 _FLOWING_WITHIN_S: Final = 3.0
 _WRITE_MAY_TAKE_S: Final = 5.0
 
 _WORDS: Final = {"on": "start", "off": "stop", "true": "start", "false": "stop"}
+# A handshake holds the interpreter for as long as it may take, and the beats with it; a proper end takes
+# up to three seconds where the server has stopped reading.
+_LIMITS: Final = ChildLimits(silent_s=6.0, ask_s=3.5)
 
 
 class StreamArguments(Arguments):
@@ -99,6 +102,7 @@ class StreamService:
         self.child = new_child(
             name="publisher",
             module="edge_agent.stream.publisher",
+            limits=_LIMITS,
             on_up=self._up,
             on_message=self._message,
             on_down=self._down,

@@ -51,9 +51,13 @@ def test_the_camera_process_comes_back(
     agent.command("image", {"contrast": 1.25})
     since = listener.mark()
     os.kill(old, number)
-    down = agent.status(lambda status: status["camera"]["state"] != "running", since=since)
-    assert down["camera"]["reason"]
-    assert any(problem["code"] == "camera_down" for problem in down["problems"])
+    # It may be back before the next status, which comes twice a second at most: the events tell it all.
+    down = listener.wait(
+        f"{agent.base}/event/camera", lambda seen: seen.json["event_type"] != "running", since=since
+    )
+    assert down.json["reason"]
+    raised = listener.wait(f"{agent.base}/event/problem", since=since)
+    assert (raised.json["event_type"], raised.json["code"]) == ("raised", "camera_down")
     back = agent.status(
         lambda status: status["camera"]["state"] == "running" and status["camera"]["restarts"] == 1,
         since=since,
@@ -72,8 +76,15 @@ def test_the_publisher_process_comes_back_and_the_camera_does_not_notice(
     camera, old = agent.child("camera"), agent.child("publisher")
     since = listener.mark()
     os.kill(old, number)
-    agent.status(lambda status: not _publishing(status), since=since)
-    agent.status(_publishing, since=listener.mark(), timeout_s=40)
+    listener.wait(
+        f"{agent.base}/event/stream", lambda seen: seen.json["event_type"] != "publishing", since=since
+    )
+    listener.wait(
+        f"{agent.base}/event/stream",
+        lambda seen: seen.json["event_type"] == "publishing",
+        since=since,
+        timeout_s=40,
+    )
     _more_frames(receiver)
     assert agent.child("publisher") != old
     assert agent.child("camera") == camera

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from edge_agent.errors import ProcessError
-from edge_agent.processes.channel import AgentChannel, ChildChannel, Message, socket_pair
+from edge_agent.processes.agent_channel import AgentChannel
+from edge_agent.processes.channel import ChildChannel, Message, socket_pair
 
 
 async def test_messages_go_both_ways_whole() -> None:

@@ -1,0 +1,195 @@
+"""`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
+
+python -m tests.bench [latency] [start] [memory] [video] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.agent_process import AgentProcess
+from tests.bench.echo import echo_server, round_trips
+from tests.brokers import Mosquitto, free_port, mosquitto_executable
+from tests.listener import Listener
+from tests.rtsp_servers import ReceiverProcess
+
+_MIB = 1024 * 1024
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def running_agent(directory: Path, **sections: Any) -> Iterator[tuple[AgentProcess, Listener, Mosquitto]]:
+    with ExitStack() as stack:
+        broker = stack.enter_context(Mosquitto(directory))
+        listener = stack.enter_context(Listener(broker.port, "#"))
+        agent = AgentProcess(directory, port=broker.port, listener=listener, **sections)
+        stack.enter_context(agent)
+        agent.online()
+        agent.running()
+        yield agent, listener, broker
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def latency(directory: Path, _seconds: float) -> None:
+    """Command to `done` of a live setting, beside a bare paho echo, in turns through one broker."""
+    rounds, each = 10, 100
+    camera = {"driver": "simulated", "options": {"lux": 500}}
+    with running_agent(directory, camera=camera) as (agent, _, broker), echo_server(broker.port):
+        ours: list[float] = []
+        bare: list[float] = []
+        for turn in range(rounds):
+            payloads = [
+                {"contrast": 1 + (turn * each + i) % 50 / 50, "id": f"b{turn}-{i}"} for i in range(each)
+            ]
+            ours += round_trips(broker.port, f"{agent.base}/cmd/image", f"{agent.base}/reply/image", payloads)
+            bare += round_trips(broker.port, "bench/echo/in", "bench/echo/out", payloads)
+    say(f"latency, {rounds * each} round trips each, QoS 1, in turns")
+    for share in (0.5, 0.99):
+        mine, theirs = percentile(ours, share), percentile(bare, share)
+        say(
+            f"  p{share * 100:g}: command to done {mine * 1000:.2f} ms, "
+            f"bare paho echo {theirs * 1000:.2f} ms, ratio {mine / theirs:.2f}"
+            + ("  (wanted: at most 2)" if share == 0.5 else "")
+        )
+
+
+def start(directory: Path, _seconds: float) -> None:
+    """Process start to `online`, and to the first frame, five times."""
+    online: list[float] = []
+    frames: list[float] = []
+    with Mosquitto(directory) as broker, Listener(broker.port, "#") as listener:
+        for _ in range(5):
+            agent = AgentProcess(directory, port=broker.port, listener=listener)
+            since, begun = listener.mark(), time.monotonic()
+            with agent:
+                online.append(agent.online(since=since).at_s - begun)
+                agent.running(since=since)
+                frames.append(time.monotonic() - begun)
+    say("start, five times")
+    say(
+        f"  to online: median {statistics.median(online):.2f} s (from {min(online):.2f} to {max(online):.2f})"
+    )
+    say(f"  to a running camera in status: median {statistics.median(frames):.2f} s")
+
+
+def memory(directory: Path, seconds: float) -> None:
+    """Resident memory of each process, idle: the stream stopped, a small simulated camera."""
+    with running_agent(directory, heartbeat={"interval_s": 1}) as (agent, listener, _):
+        idle = processes_after(agent, listener, min(seconds, 15))
+    say("memory, idle (stream stopped, simulated camera at 320x240)")
+    for role, process in idle.items():
+        wanted = "  (wanted: at most 55)" if role == "agent" else ""
+        say(f"  {role}: {process['rss_bytes'] / _MIB:.1f} MiB, {process['cpu_percent']} % of a core{wanted}")
+
+
+def processes_after(agent: AgentProcess, listener: Listener, seconds: float) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    seen = listener.wait(
+        f"{agent.base}/heartbeat", lambda message: message.at_s > until, timeout_s=seconds + 10
+    )
+    processes: dict[str, Any] = seen.json["processes"]
+    return processes
+
+
+def video(directory: Path, seconds: float) -> None:
+    """CPU of agent and publisher for 1080p30 at 8 Mbit/s, beside ffmpeg copying the same file, at once."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        say("video: left out, there is no ffmpeg (apt-get install ffmpeg)")
+        return
+    clip = directory / "clip.mp4"
+    noise = "testsrc2=size=1920x1080:rate=30,noise=alls=12:allf=t"
+    encoder = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30"
+    rate = "-b:v 8M -minrate 8M -maxrate 8M -bufsize 8M -nal-hrd cbr"
+    making = shlex.split(f"-loglevel error -f lavfi -i {noise} -t 20 {encoder} {rate} {clip}")
+    subprocess.run([ffmpeg, *making], check=True)
+    with ExitStack() as stack:
+        ours = stack.enter_context(ReceiverProcess(port=free_port(), picture=directory / "ours.jpg"))
+        theirs = stack.enter_context(ReceiverProcess(port=free_port(), picture=directory / "theirs.jpg"))
+        agent, _, _ = stack.enter_context(
+            running_agent(
+                directory,
+                camera={"driver": "file", "path": str(clip), "options": {}},
+                stream={"enabled": True, "url": ours.url, "width": None, "height": None, "fps": None},
+                status={"interval_s": 10},
+                heartbeat={"interval_s": 10},
+            )
+        )
+        agent.status(lambda status: status["stream"]["state"] == "publishing", since=0)
+        copy = shlex.split(f"-loglevel error -re -stream_loop -1 -i {clip} -c copy -f rtsp")
+        copying = subprocess.Popen(
+            [ffmpeg, *copy, "-rtsp_transport", "tcp", theirs.url], stdin=subprocess.DEVNULL
+        )
+        stack.callback(copying.wait)
+        stack.callback(copying.kill)
+        theirs.wait_for_frames(60)
+        watched = {"ffmpeg": copying.pid, "agent": agent.pid}
+        watched |= {role: agent.child(role, since=0) for role in ("camera", "publisher")}
+        before = {name: cpu_seconds(pid) for name, pid in watched.items()}
+        received = ours.last["frames"], theirs.last["frames"]
+        time.sleep(seconds)
+        used = {name: cpu_seconds(pid) - before[name] for name, pid in watched.items()}
+        frames = ours.last["frames"] - received[0], theirs.last["frames"] - received[1]
+        sizes = {name: psutil.Process(pid).memory_info().rss / _MIB for name, pid in watched.items()}
+        stream = agent.status(timeout_s=30)["stream"]
+    rate_mbps = stream["bitrate_bps"] / 1e6
+    say(f"video, {seconds:g} s of 1080p30 at {rate_mbps:.1f} Mbit/s, encoder {stream['encoder']}")
+    for name, cpu in used.items():
+        say(f"  {name}: {cpu:.2f} s CPU ({cpu / seconds:.2%} of a core), {sizes[name]:.1f} MiB")
+    say(f"  frames received: ours {frames[0]}, ffmpeg's {frames[1]}; dropped by us {stream['dropped']}")
+    ratio = (used["agent"] + used["publisher"]) / used["ffmpeg"]
+    with_camera = (used["agent"] + used["publisher"] + used["camera"]) / used["ffmpeg"]
+    say(f"  agent and publisher to ffmpeg: ratio {ratio:.2f}  (wanted: at most 1.2)")
+    say(f"  with the camera process, too: ratio {with_camera:.2f}")
+
+
+def cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+BENCHES: dict[str, Callable[[Path, float], None]] = {
+    "latency": latency,
+    "start": start,
+    "memory": memory,
+    "video": video,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="all of them by default")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long the CPU is watched")
+    options = parser.parse_args()
+    if mosquitto_executable() is None:
+        say("the benchmarks need mosquitto: apt-get install mosquitto")
+        return 2
+    for name in options.names or BENCHES:
+        with tempfile.TemporaryDirectory() as directory:
+            BENCHES[name](Path(directory), options.seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
