@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 from edge_agent import CONTRACT_VERSION, __version__
 from edge_agent.camera.feature import CameraCommands
@@ -41,8 +41,6 @@ from edge_agent.system import SystemCommands
 __all__ = ["Agent"]
 
 logger = logging.getLogger(__name__)
-
-_HOUSEKEEPING_S: Final = 1.0
 
 
 class Agent:
@@ -100,6 +98,7 @@ class Agent:
             clock=clock,
             window_s=configuration.commands.dedup_window_s,
             max_entries=configuration.commands.dedup_entries,
+            on_trouble=partial(self._problems.set, "journal_not_written"),
         )
         self._dispatcher = Dispatcher(
             topics=self._topics,
@@ -135,7 +134,6 @@ class Agent:
                     tasks.create_task(self._camera.run(), name="camera"),
                     tasks.create_task(self._stream.run(), name="stream"),
                     tasks.create_task(self._board.run(), name="status"),
-                    tasks.create_task(self._keep_house(), name="housekeeping"),
                 ]
                 link = tasks.create_task(self._link.run(), name="link")
                 await self._stopped.wait()
@@ -325,8 +323,3 @@ class Agent:
 
     async def _forever(self) -> None:
         await asyncio.Event().wait()
-
-    async def _keep_house(self) -> None:
-        while True:
-            await self._clock.sleep(_HOUSEKEEPING_S)
-            self._problems.set("journal_not_written", self._journal.trouble)

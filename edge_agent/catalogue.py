@@ -38,8 +38,16 @@ def write_contract(
     }
     path = directory / "commands.json"
     content = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
-    if path.exists() and path.read_bytes() == content:
+    if _says(path, json.loads(content)):
         return []
     if not dry_run:
         write_atomically(path, content, mode=0o644)
     return [path]
+
+
+def _says(path: Path, document: object) -> bool:
+    # By meaning, not by bytes: pydantic's versions write one limit as 1 and as 1.0.
+    try:
+        return bool(json.loads(path.read_bytes()) == document)
+    except (OSError, ValueError):
+        return False

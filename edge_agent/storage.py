@@ -32,16 +32,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - one call for a text and a Path
+        temporary = None
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
     except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}", value=str(path)) from error
+    finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108 - see above
-        raise StorageError(f"cannot write {path}: {error.strerror or error}", value=str(path)) from error
 
 
 class Remembered:
@@ -59,7 +61,7 @@ class Remembered:
                 return document["value"]
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             logger.warning("%s cannot be read, the configuration holds: %s", self._path, error)
         return self._configured
 

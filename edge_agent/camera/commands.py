@@ -234,10 +234,16 @@ def change_outcome(change: Change, settings_command: SettingsCommand | None = No
     def name(path: str) -> str:
         return settings_command.argument_of(path) if settings_command else path
 
+    # A window is one setting; `roi` has its edges as arguments.
+    applied: dict[str, Any] = {}
+    for path, value in change.applied.items():
+        parts = {f"{path}.{key}": part for key, part in value.items()} if isinstance(value, Mapping) else {}
+        known = settings_command.paths.values() if settings_command else ()
+        applied.update(parts if parts and set(parts) <= set(known) else {path: value})
     result = {"interrupted_stream": change.interrupted}
     because = {name(path): reason for path, reason in change.clamped.items()}
     return Outcome(
-        applied={name(path): value for path, value in change.applied.items()},
+        applied={name(path): value for path, value in applied.items()},
         clamped=tuple(because),
         result={**result, "clamped_because": because} if because else result,
     )

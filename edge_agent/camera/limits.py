@@ -7,15 +7,28 @@ that contradicts another one of the same patch is refused; one that was there be
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from edge_agent.camera.bitrate import auto_bitrate_bps
 from edge_agent.camera.capabilities import CameraCapabilities, Control
-from edge_agent.camera.settings import CameraSettings, flatten, merge, normalise, setting_info, unflatten
+from edge_agent.camera.settings import (
+    CameraSettings,
+    SettingsPatch,
+    flatten,
+    merge,
+    normalise,
+    setting_info,
+    unflatten,
+)
+from edge_agent.contract.envelope import bounded
+from edge_agent.contract.validation import validate
 from edge_agent.errors import RefusedError, suggestion
 
 __all__ = [
@@ -29,8 +42,11 @@ __all__ = [
     "what_is_offered",
 ]
 
-# Settings whose null means "not set": only a value needs the control.
 _SIZE: Final = ("video.width", "video.height")
+_TIMES: Final = ("time_us", "min_time_us", "max_time_us")
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,11 +82,12 @@ _NOT_LIVE: Final = frozenset(
     if not setting_info(nested).get("live", True)
 )
 
+_NOT_LIVE_VALUE: Final = {path: attrgetter(path) for path in _NOT_LIVE}
+
 
 def interrupting(old: CameraSettings, new: CameraSettings) -> bool:
     """Whether going from one to the other needs the camera stopped and configured anew."""
-    before, after = flatten(old.model_dump()), flatten(new.model_dump())
-    return any(before[path] != after[path] for path in _NOT_LIVE)
+    return any(_NOT_LIVE_VALUE[path](old) != _NOT_LIVE_VALUE[path](new) for path in _NOT_LIVE)
 
 
 def fps_max_at(capabilities: CameraCapabilities, width: int, height: int) -> float | None:
@@ -93,7 +110,7 @@ def effective_limits(settings: CameraSettings, capabilities: CameraCapabilities)
             control.min if control else None, highest, f"the camera's limit at {video.width}x{video.height}"
         )
     exposure = capabilities.controls.get("exposure.time_us")
-    if exposure is not None:
+    if exposure is not None and video.fps > 0:
         frame_us = int(1_000_000 / video.fps)
         by_frame = exposure.max is None or frame_us < exposure.max
         limits["exposure_us"] = EffectiveLimit(
@@ -112,12 +129,16 @@ def starting_settings(
     At a start nobody is there to be refused: the camera begins with its own defaults and takes of `wanted`
     what it can, one setting at a time.
     """
-    own = {
-        path: control.default
-        for path, control in capabilities.controls.items()
-        if control.default is not None
-    }
-    settings = merge(CameraSettings(), unflatten(own))
+    settings = CameraSettings()
+    for path, usual in _defaults().items():
+        control = capabilities.controls.get(path)
+        # What is null at first is left to the camera: its default there is no choice of anybody.
+        if control is None or control.default is None or usual is None:
+            continue
+        try:
+            settings = merge(settings, unflatten({path: control.default}))
+        except ValidationError:
+            logger.warning("The camera's default of %s is none: %r", path, control.default)
     offered, left_out = what_is_offered(wanted, current=settings, capabilities=capabilities)
     resolution = resolve(offered, current=settings, capabilities=capabilities)
     return resolution.settings, {**left_out, **resolution.clamped}
@@ -157,20 +178,13 @@ def resolve(
     Raises RefusedError where something is not offered, is none of the options, contradicts itself, or with
     `strict` is out of range. Nothing is touched.
     """
-    patch = normalise(patch)
-    asked = flatten(patch)
+    asked = flatten(normalise(validate(SettingsPatch, patch).model_dump(exclude_unset=True)))
     clamped: dict[str, str] = {}
     settled: dict[str, Any] = {}
     for path, value in asked.items():
         settled[path] = _within_control(path, value, capabilities, clamped)
-    try:
-        merged = merge(current, unflatten(settled))
-    except ValidationError as error:
-        complaint = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in complaint["loc"])
-        raise RefusedError(
-            f"'{path}': {complaint['msg']}", code="invalid_arguments", field=path, value=complaint["input"]
-        ) from error
+    merged = merge(current, unflatten(settled))
+    _refuse_impossible(merged)
     _refuse_contradictions(asked, merged)
     merged = _fit_size(merged, asked, capabilities, clamped)
     merged = _fit_frame_rate(merged, asked, capabilities, clamped)
@@ -183,6 +197,7 @@ def resolve(
             code="out_of_range",
             field=path,
             value=asked.get(path),
+            allowed=_allowed_range(capabilities.controls.get(path)),
         )
     return Resolution(settings=merged, clamped=clamped, interrupts=interrupting(current, merged))
 
@@ -207,8 +222,9 @@ def _within_control(path: str, value: Any, capabilities: CameraCapabilities, cla
             reason = capabilities.unavailable.get(
                 f"{path}={value}", f"{capabilities.model} does not offer it"
             )
+            near = suggestion(value, map(str, control.options)) if isinstance(value, str) else ""
             raise RefusedError(
-                f"'{path}' cannot be {value!r}: {reason}{suggestion(str(value), map(str, control.options))}",
+                f"'{path}' cannot be {value!r}: {reason}{near}",
                 code="not_offered",
                 field=path,
                 value=value,
@@ -221,15 +237,32 @@ def _within_control(path: str, value: Any, capabilities: CameraCapabilities, cla
 
 
 def _clamp(path: str, value: float, control: Control, clamped: dict[str, str]) -> float:
-    nearest = value
+    whole = isinstance(value, int)
     if control.min is not None and value < control.min:
-        nearest = control.min
+        clamped[path] = f"{bounded(value)} is below {control.min:g}, the least there is"
+        return math.ceil(control.min) if whole else control.min
     if control.max is not None and value > control.max:
-        nearest = control.max
-    if nearest != value:
-        clamped[path] = f"{value:g} is outside {control.min:g} to {control.max:g}"
-        return int(nearest) if isinstance(value, int) else nearest
+        clamped[path] = f"{bounded(value)} is above {control.max:g}, the most there is"
+        return math.floor(control.max) if whole else control.max
     return value
+
+
+def _allowed_range(control: Control | None) -> dict[str, float | None] | None:
+    return None if control is None else {"min": control.min, "max": control.max}
+
+
+def _refuse_impossible(settings: CameraSettings) -> None:
+    """Refuse what no camera can do, also where a driver tells no limits."""
+    for name in ("width", "height", "fps"):
+        value = getattr(settings.video, name)
+        if value <= 0:
+            raise RefusedError(
+                f"'video.{name}' must be above 0, not {bounded(value)}",
+                code="out_of_range",
+                field=f"video.{name}",
+                value=value,
+                allowed={"above": 0},
+            )
 
 
 def _refuse_contradictions(asked: Mapping[str, Any], merged: CameraSettings) -> None:
@@ -241,8 +274,10 @@ def _refuse_contradictions(asked: Mapping[str, Any], merged: CameraSettings) -> 
     for path in ("exposure.time_us", "exposure.gain"):
         if exposure.mode == "auto" and asked.get(path) is not None:
             refuse(path, f"'{path}' is for manual exposure, and 'exposure.mode' is auto")
-    if exposure.min_time_us and exposure.max_time_us and exposure.min_time_us > exposure.max_time_us:
-        field_name = "exposure.min_time_us" if "exposure.min_time_us" in asked else "exposure.max_time_us"
+    shortest, longest = exposure.min_time_us, exposure.max_time_us
+    times_asked = [path for path in ("exposure.min_time_us", "exposure.max_time_us") if path in asked]
+    if times_asked and shortest is not None and longest is not None and shortest > longest:
+        field_name = times_asked[0]
         refuse(field_name, f"min_time_us {exposure.min_time_us} is above max_time_us {exposure.max_time_us}")
     for path in ("white_balance.red_gain", "white_balance.blue_gain", "white_balance.temperature_k"):
         if white_balance.mode != "manual" and asked.get(path) is not None:
@@ -258,7 +293,11 @@ def _refuse_contradictions(asked: Mapping[str, Any], merged: CameraSettings) -> 
     if focus.mode != "manual" and asked.get("focus.position") is not None:
         refuse("focus.position", f"'focus.position' is for manual focus, and 'focus.mode' is {focus.mode}")
     for path, window in (("focus.window", focus.window), ("view.roi", merged.view.roi)):
-        if window is not None and (window.x + window.width > 1.0001 or window.y + window.height > 1.0001):
+        if (
+            path in asked
+            and window is not None
+            and (window.x + window.width > 1.0001 or window.y + window.height > 1.0001)
+        ):
             refuse(path, f"'{path}' reaches beyond the picture: x + width and y + height are at most 1")
     time_us, fps = asked.get("exposure.time_us"), asked.get("video.fps")
     if time_us is not None and fps is not None and fps > 0 and time_us > 1_000_000 / fps:
@@ -286,7 +325,15 @@ def _fit_size(
         reason = f"the encoder needs even sizes, not {width}x{height}"
     else:
         sizes = [(r.width, r.height) for r in capabilities.resolutions]
-        fitted = min(sizes, key=lambda s: (abs(s[0] * s[1] - width * height), s), default=(width, height))
+        # Where only one of the two was asked for, the other one follows.
+        one_asked = len([path for path in _SIZE if path in asked]) == 1
+        own = 0 if "video.width" in asked else 1
+
+        def distance(size: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:
+            aside = abs(size[own] - (width, height)[own]) if one_asked else 0
+            return aside, abs(size[0] * size[1] - width * height), size
+
+        fitted = min(sizes, key=distance, default=(width, height))
         reason = f"{width}x{height} is none of the camera's sizes"
     if fitted == (width, height):
         return settings
@@ -321,12 +368,12 @@ def _fit_exposure(
 ) -> CameraSettings:
     exposure = settings.exposure
     touched = any(
-        path in asked or path in clamped for path in ("video.fps", "exposure.time_us", "exposure.max_time_us")
+        path in asked or path in clamped for path in ("video.fps", *(f"exposure.{name}" for name in _TIMES))
     )
-    limit = effective_limits(settings, capabilities).get("exposure_us")
-    if not touched or limit is None or limit.max is None:
+    limit = effective_limits(settings, capabilities).get("exposure_us") if touched else None
+    if limit is None or limit.max is None:
         return settings
-    for name in ("time_us", "min_time_us", "max_time_us"):
+    for name in _TIMES:
         value = getattr(exposure, name)
         if value is not None and value > limit.max:
             clamped[f"exposure.{name}"] = limit.because
@@ -340,4 +387,5 @@ def _follow_with_bit_rate(settings: CameraSettings, capabilities: CameraCapabili
     if not video.bitrate_auto or control is None:
         return settings
     wanted = auto_bitrate_bps(video.width, video.height, video.fps)
-    return _with(settings, video__bitrate_bps=int(_clamp("video.bitrate_bps", wanted, control, {})))
+    followed = int(_clamp("video.bitrate_bps", wanted, control, {}))
+    return settings if followed == video.bitrate_bps else _with(settings, video__bitrate_bps=followed)

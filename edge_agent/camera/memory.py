@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_agent.camera.settings import CameraSettings, flatten, unflatten
+from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
 from edge_agent.storage import write_atomically
 
 __all__ = ["SettingsMemory"]
@@ -34,7 +34,8 @@ class SettingsMemory:
         edited = {path: value for path, value in self._configured.items() if before.get(path) != value}
         if not remembered:
             return unflatten(self._configured)
-        return unflatten({**remembered, **edited})
+        # Normalised, so that a bit rate that was edited wins over a remembered `auto`, and the like.
+        return unflatten({**remembered, **flatten(normalise(unflatten(edited)))})
 
     def remember(self, settings: CameraSettings) -> None:
         """Write the settings down; blocks for the disk. Raises StorageError."""
@@ -60,7 +61,7 @@ class SettingsMemory:
             CameraSettings.model_validate(unflatten(settings))
             if not isinstance(configured, dict):
                 raise TypeError("'configured' is no object")  # noqa: TRY301 - one way out
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             logger.warning(
                 "The remembered settings in %s are damaged, starting with the configured ones", self._path
             )

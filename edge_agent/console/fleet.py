@@ -12,6 +12,7 @@ from edge_agent.mqtt.message import Incoming
 __all__ = ["Fleet", "Node"]
 
 _LAST: Final = 8
+_DOCUMENTS: Final = ("availability", "status", "heartbeat", "capabilities", "event/", "reply/")
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Node:
 
     def line(self) -> dict[str, Any]:
         """Return the node in one row."""
+        problems = self.get("problems")
         return {
             "node": self.id,
             "state": self.availability.get("state", "unknown"),
@@ -46,7 +48,9 @@ class Node:
             "profile": self.get("profile", "active"),
             "cpu_percent": self.heartbeat.get("cpu_percent"),
             "problems": [
-                problem.get("code") for problem in self.get("problems") or [] if isinstance(problem, dict)
+                problem.get("code")
+                for problem in (problems if isinstance(problems, list) else [])
+                if isinstance(problem, dict)
             ],
         }
 
@@ -82,16 +86,18 @@ class Fleet:
             return node
         try:
             content = json.loads(message.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(content, dict):
+            return None
+        if not document.startswith(_DOCUMENTS):
             return None
         node = self._node(name)
         if document in ("availability", "status", "heartbeat", "capabilities"):
             setattr(node, document, content)
         elif document.startswith("event/"):
             node.happened.append(_event_text(document.removeprefix("event/"), content))
-        else:
+        elif document.startswith("reply/"):
             node.happened.append(_reply_text(content))
         return node
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Availability:
         self._contested = contested
         self._present: Outgoing | None = None
         self._confirmed = False
+        self._again: asyncio.TimerHandle | None = None
         self._corrections: list[float] = []
 
     def message(self, state: Literal["online", "offline", "stopped"], epoch: int) -> Outgoing:
@@ -51,6 +53,9 @@ class Availability:
     def lost(self) -> None:
         """The connection is gone: what comes before the next birth is no contradiction."""
         self._present = None
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     def seen(self, message: Incoming) -> None:
         """Look at what is on the topic, and say again what is so where it is something else.
@@ -69,10 +74,25 @@ class Availability:
         now = self._clock.monotonic()
         self._corrections = [at for at in self._corrections if now - at < _CONTEST_WINDOW_S]
         if len(self._corrections) >= _CONTESTS:
+            if self._again is None:
+                self._again = asyncio.get_running_loop().call_later(_CONTEST_WINDOW_S, self.look_again)
             self._contested(
                 "something else keeps writing this node's availability: is there a second agent of its name?"
             )
             return
+        self._correct(present, now)
+
+    def look_again(self) -> None:
+        """Put right what was left alone in a contest; it is called once the contest is over.
+
+        The other one may have gone with the last word: nothing more would come that `seen` could answer.
+        """
+        self._again = None
+        if self._present is not None:
+            self._corrections.clear()
+            self._correct(self._present, self._clock.monotonic())
+
+    def _correct(self, present: Outgoing, now: float) -> None:
         self._corrections.append(now)
         self._contested(None)
         logger.info("Availability was overwritten, by a late will or another client; it is put right")

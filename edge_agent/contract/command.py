@@ -149,7 +149,7 @@ def command(
 
 
 def declared(owner: type) -> Iterator[CommandSpec]:
-    """Yield what the methods of a class declare, in their order, without an instance of it."""
+    """Yield what the methods of a class declare, by their names, without an instance of it."""
     for _, spec in _declarations(owner):
         yield spec
 

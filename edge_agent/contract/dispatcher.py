@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -21,6 +21,7 @@ from edge_agent.contract.journal import Journal
 from edge_agent.contract.reply import ReplyState, final_state, reply_document
 from edge_agent.contract.topics import COMMAND_NAME, Topics
 from edge_agent.contract.validation import validate
+from edge_agent.contract.wire import encoded
 from edge_agent.errors import EdgeAgentError, ExpiredError, RefusedError, StorageError
 from edge_agent.mqtt.message import Incoming, Outgoing
 
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 # What takes longer than this is answered `accepted` first, whether it was declared slow or not.
 _MOMENT_S: Final = 0.25
 _MAX_RUNNING: Final = 64
+_STOP_TIMEOUT_S: Final = 5.0
 _REPLY_EXPIRES_S: Final = 60.0
 
 
@@ -43,11 +45,19 @@ class _Request:
     message: Incoming
     started: float
     given: Any = None
+    ends_with_restart: bool = False
 
     @property
     def key(self) -> str | None:
         # A dry run changes nothing, so that it may run again, and the real one after it under its id.
         return None if self.envelope.id is None or self.envelope.dry_run else json.dumps(self.envelope.id)
+
+    @property
+    def journal_key(self) -> str | None:
+        # What ends with a restart is answered by the next agent, also where the caller gave no id.
+        if self.key is None and self.ends_with_restart and not self.envelope.dry_run:
+            return json.dumps(None)
+        return self.key
 
 
 class Dispatcher:
@@ -74,11 +84,15 @@ class Dispatcher:
         self._max_payload_bytes = max_payload_bytes
         self._deny = deny
         self._running: set[asyncio.Task[None]] = set()
+        self._not_begun: dict[str, _Request] = {}
+        self._taken = 0
+        self._stopping = False
         self.refused_count = 0
 
     def end_open_commands(self) -> None:
         """Answer what was under way when the agent was last ended, so that nobody waits for it."""
         for entry in self._journal.open():
+            caller_id = _id_of(entry.key)
             try:
                 ends_well = self._registry.find(entry.command).spec.ends_with_restart
             except RefusedError:
@@ -92,7 +106,7 @@ class Dispatcher:
                 )
             )
             document = reply_document(
-                id=json.loads(entry.key),
+                id=caller_id,
                 command=entry.command,
                 state="done" if ends_well else "failed",
                 time=self._clock.now(),
@@ -100,7 +114,9 @@ class Dispatcher:
                 error=error,
             )
             self._journal.finish(entry.key, document)
-            self._send(entry.command, document, None)
+            # The file may be damaged: what is in it makes no topic of its own.
+            if COMMAND_NAME.fullmatch(entry.command):
+                self._send(entry.command, document, None)
 
     def receive(self, message: Incoming) -> None:
         """Take a message from a command topic; returns at once, the answers follow."""
@@ -141,13 +157,18 @@ class Dispatcher:
             dict(envelope.payload) if envelope.is_object else dict(command.spec.from_bare(envelope.payload))
         )
         arguments = validate(command.spec.arguments, given)
-        request = _Request(request.name, envelope, request.message, request.started, given)
+        request = replace(request, given=given, ends_with_restart=command.spec.ends_with_restart)
+        if self._stopping:
+            raise RefusedError("this agent is about to stop, try again later", code="busy")
         if len(self._running) >= _MAX_RUNNING:
             raise RefusedError(f"{_MAX_RUNNING} commands are under way already, try again later", code="busy")
-        if request.key is not None:
-            self._journal.begin(request.key, request.name)
+        if request.journal_key is not None:
+            self._journal.begin(request.journal_key, request.name)
+        self._taken += 1
+        name = f"command {request.name} {self._taken}"
+        self._not_begun[name] = request
         task = asyncio.get_running_loop().create_task(
-            self._carry_out(request, command, arguments), name=f"command {request.name}"
+            self._carry_out(name, request, command, arguments), name=name
         )
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -166,12 +187,13 @@ class Dispatcher:
         if entry is None:
             return False
         if entry.outcome is not None:
-            self._send(entry.command, entry.outcome, request.message)
+            document = entry.outcome
         else:
             document = reply_document(
                 id=request.envelope.id, command=entry.command, state="running", time=self._clock.now()
             )
-            self._send(entry.command, document, request.message)
+        # An id that was used for another command is answered where its caller listens now.
+        self._send(request.name, document, request.message)
         return True
 
     def _check_expiry(self, request: _Request) -> None:
@@ -188,7 +210,8 @@ class Dispatcher:
                 "the command's ttl_s ran out before it could start", field="ttl_s", value=envelope.ttl_s
             )
 
-    async def _carry_out(self, request: _Request, command: Command, arguments: Any) -> None:
+    async def _carry_out(self, name: str, request: _Request, command: Command, arguments: Any) -> None:
+        del self._not_begun[name]
         loop = asyncio.get_running_loop()
         if command.spec.slow:
             self._answer(request, "accepted")
@@ -201,21 +224,18 @@ class Dispatcher:
             strict=request.envelope.strict,
             progress=lambda share: self._answer(request, "running", progress=share),
         )
-        error: EdgeAgentError | None = None
+        # What ends the task from outside leaves this as it is.
+        error: EdgeAgentError | None = _interrupted()
         outcome = Outcome()
         try:
             self._check_expiry(request)
             outcome = await command.handler(call)
+            error = None
         except EdgeAgentError as caught:
             error = caught
-        except asyncio.CancelledError:
-            error = EdgeAgentError("the agent was stopped while this was under way", code="interrupted")
-            raise
         except Exception as caught:
             logger.exception("Command %s failed in a way that nobody expected", request.name)
-            error = EdgeAgentError(
-                f"an unexpected {type(caught).__name__}: {bounded(str(caught))}", code="internal"
-            )
+            error = _unexpected(caught)
         finally:
             if timer is not None:
                 timer.cancel()
@@ -245,7 +265,24 @@ class Dispatcher:
         error: EdgeAgentError | None = None,
         record: Literal["disk", "memory"] | None,
     ) -> None:
-        outcome = outcome or Outcome()
+        try:
+            document = self._final_document(request, state, outcome or Outcome(), error)
+        except Exception as unwritable:
+            # The command was carried out, but what it says of it is no JSON: still it is answered.
+            logger.exception("What %s came to cannot be told", request.name)
+            state = "failed"
+            document = self._final_document(request, state, Outcome(), _unexpected(unwritable))
+        if request.journal_key is not None and record == "disk":
+            self._journal.finish(request.journal_key, document)
+        elif request.key is not None and record == "memory" and self._journal.find(request.key) is None:
+            self._journal.remember(request.key, request.name, document)
+        if state == "rejected":
+            self.refused_count += 1
+        self._send(request.name, document, request.message)
+
+    def _final_document(
+        self, request: _Request, state: ReplyState, outcome: Outcome, error: EdgeAgentError | None
+    ) -> dict[str, Any]:
         document = reply_document(
             id=request.envelope.id,
             command=request.name,
@@ -259,19 +296,14 @@ class Dispatcher:
             dry_run=request.envelope.dry_run,
             error=error,
         )
-        if request.key is not None and record == "disk":
-            self._journal.finish(request.key, document)
-        elif request.key is not None and record == "memory" and self._journal.find(request.key) is None:
-            self._journal.remember(request.key, request.name, document)
-        if state == "rejected":
-            self.refused_count += 1
-        self._send(request.name, document, request.message)
+        encoded(document)
+        return document
 
     def _elapsed_ms(self, request: _Request) -> float:
         return (self._clock.monotonic() - request.started) * 1000
 
     def _send(self, command: str, document: dict[str, Any], message: Incoming | None) -> None:
-        payload = json.dumps(document).encode()
+        payload = encoded(document)
         self._publish(
             Outgoing(
                 topic=self._topics.reply(command),
@@ -301,11 +333,35 @@ class Dispatcher:
         self._events.emit("command", "refused", command=bounded(name), code=code, message=message)
 
     async def stop(self) -> None:
-        """End what is under way: each command is answered `failed`, but the one that ends with a restart."""
-        for task in tuple(self._running):
+        """End what is under way: each command is answered `failed`, but the one that ends with a restart.
+
+        What comes in later is refused as `busy`. A handler that does not end within seconds is left behind.
+        """
+        self._stopping = True
+        running = tuple(self._running)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if running:
+            _, left_behind = await asyncio.wait(running, timeout=_STOP_TIMEOUT_S)
+            for task in left_behind:
+                logger.warning("%s did not end when it was told to", task.get_name())
+        # A task that is cancelled before its first step never gets to answer.
+        for request in self._not_begun.values():
+            self._end(request, "failed", error=_interrupted(), record="disk")
+        self._not_begun.clear()
         self._journal.close()
+
+
+def _id_of(key: str) -> str | int | None:
+    try:
+        caller_id = json.loads(key)
+    except ValueError:
+        return None
+    return caller_id if isinstance(caller_id, str | int) else None
+
+
+def _interrupted() -> EdgeAgentError:
+    return EdgeAgentError("the agent was stopped while this was under way", code="interrupted")
 
 
 def _unexpected(error: Exception) -> EdgeAgentError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,12 +12,22 @@ from typing import Any, Final
 
 from edge_agent.errors import RefusedError
 
-__all__ = ["ENVELOPE_KEYS", "MAX_ID_CHARACTERS", "Envelope", "bounded", "open_envelope", "parse_json"]
+__all__ = [
+    "ENVELOPE_KEYS",
+    "MAX_ID_CHARACTERS",
+    "Envelope",
+    "bounded",
+    "bounded_tree",
+    "open_envelope",
+    "parse_json",
+]
 
 ENVELOPE_KEYS: Final = ("id", "expires_at", "ttl_s", "dry_run", "strict")
 MAX_ID_CHARACTERS: Final = 128
 _MAX_DEPTH: Final = 16
 _MAX_ECHO_CHARACTERS: Final = 200
+_MAX_ECHO_ITEMS: Final = 50
+_MAX_DIGITS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,16 @@ def bounded(value: Any) -> Any:
     return text if len(text) <= _MAX_ECHO_CHARACTERS else text[:_MAX_ECHO_CHARACTERS] + "…"
 
 
+def bounded_tree(value: Any) -> Any:
+    """Return arguments as they may be echoed: their shape is kept, each value is `bounded`."""
+    if isinstance(value, Mapping):
+        pairs = list(value.items())[:_MAX_ECHO_ITEMS]
+        return {str(bounded(key)): bounded_tree(item) for key, item in pairs}
+    if isinstance(value, list | tuple):
+        return [bounded_tree(item) for item in value[:_MAX_ECHO_ITEMS]]
+    return bounded(value)
+
+
 def _text(value: Any) -> str:
     try:
         return str(value)
@@ -59,38 +80,76 @@ def _no_constants(word: str) -> float:
     raise RefusedError(f"{word} is not a number that JSON knows", code="not_json", value=word)
 
 
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise RefusedError(f"a number of {len(digits)} digits is beyond all bounds", code="not_json")
+    return int(digits)
+
+
+def _finite_number(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise RefusedError(
+            f"the number {bounded(digits)} is beyond all bounds", code="not_json", value=bounded(digits)
+        )
+    return number
+
+
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twin = next(key for key in keys if keys.count(key) > 1)
+        twin = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise RefusedError(
             f"the key '{bounded(twin)}' is there twice", code="not_json", field=str(bounded(twin))
         )
     return document
 
 
-def _depth_ok(value: Any, left: int = _MAX_DEPTH) -> bool:
-    if left < 0:
-        return False
+def _check(value: Any, left: int = _MAX_DEPTH) -> None:
+    if left == 0 and isinstance(value, dict | list):
+        raise _too_deep()
     if isinstance(value, dict):
-        return all(_depth_ok(item, left - 1) for item in value.values())
-    if isinstance(value, list):
-        return all(_depth_ok(item, left - 1) for item in value)
+        for key, item in value.items():
+            _check(key, left)
+            _check(item, left - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, left - 1)
+    elif isinstance(value, str) and not _is_unicode(value):
+        raise RefusedError(
+            f"the text {bounded(value)!a} holds half of a surrogate pair: it is no Unicode", code="not_json"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
     return True
 
 
+def _too_deep() -> RefusedError:
+    return RefusedError(f"the JSON is nested deeper than {_MAX_DEPTH} levels", code="not_json")
+
+
 def parse_json(text: str) -> Any:
-    """Return a JSON document. Raises RefusedError on NaN, twin keys and nesting beyond 16 levels too."""
+    """Return a JSON document. Raises ValueError where it is none.
+
+    Raises RefusedError on NaN, numbers beyond all bounds, twin keys, half surrogates and nesting beyond 16
+    levels, which Python's own reader lets through.
+    """
     try:
-        document = json.loads(text, parse_constant=_no_constants, object_pairs_hook=_no_twins)
-    except RecursionError:
-        document = None
-        too_deep = True
-    else:
-        too_deep = not _depth_ok(document)
-    if too_deep:
-        raise RefusedError(f"the JSON is nested deeper than {_MAX_DEPTH} levels", code="not_json")
+        document = json.loads(
+            text,
+            parse_constant=_no_constants,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
+            object_pairs_hook=_no_twins,
+        )
+    except RecursionError as error:
+        raise _too_deep() from error
+    _check(document)
     return document
 
 
@@ -100,7 +159,7 @@ def open_envelope(payload: bytes) -> Envelope:
     What is not JSON but a plain word (`ON`, `night`, `1280x720`) is a bare value.
     """
     try:
-        text = payload.decode("utf-8").strip()
+        text = payload.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise RefusedError("the payload is not UTF-8 text", code="not_utf8") from error
     if not text:
@@ -152,16 +211,16 @@ def _moment(value: Any) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise RefusedError(
-            "'expires_at' is a time with its zone, as in 2026-01-31T12:00:00Z",
-            code="invalid_envelope",
-            field="expires_at",
-            value=bounded(value),
-        )
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass  # refused below, like a time without its zone
+    raise RefusedError(
+        "'expires_at' is a time with its zone, as in 2026-01-31T12:00:00Z",
+        code="invalid_envelope",
+        field="expires_at",
+        value=bounded(value),
+    )
 
 
 def _seconds(value: Any) -> float | None:

@@ -11,17 +11,19 @@ that refuses stops no command: the ids are then known until the agent ends, and 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.clock import Clock, rfc3339
+from edge_agent.contract.wire import encoded
 from edge_agent.errors import StorageError
 from edge_agent.storage import write_atomically
 
@@ -34,18 +36,30 @@ _MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command: its outcome is None while it is under way."""
+    """One command: its outcome is None while it is under way.
+
+    `since_s` is when it became known, by this run's monotonic clock: a wall clock that jumps ages nothing.
+    """
 
     key: str
     command: str
     time: datetime
     outcome: dict[str, Any] | None = None
+    since_s: float = 0.0
 
 
 class Journal:
     """The commands of the last `window_s` seconds that carried an id, at most `max_entries` of them."""
 
-    def __init__(self, *, path: Path, clock: Clock, window_s: float, max_entries: int) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path,
+        clock: Clock,
+        window_s: float,
+        max_entries: int,
+        on_trouble: Callable[[str | None], None] | None = None,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._window_s = window_s
@@ -53,12 +67,17 @@ class Journal:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._descriptor: int | None = None
         self._lines = 0
+        self._torn = False
+        self._on_trouble = on_trouble
         self.trouble: str | None = None
 
     def open(self) -> list[Entry]:
         """Read the file and return the commands that were under way when the agent ended."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
         for entry in self._read():
-            self._entries[entry.key] = entry
+            # A clock that was set back makes entries of the future: they count as new, not as ancient.
+            age_s = max(0.0, (now - entry.time).total_seconds())
+            self._entries[entry.key] = replace(entry, since_s=monotonic - age_s)
         self._expire()
         self._compact()
         return [entry for entry in self._entries.values() if entry.outcome is None]
@@ -70,22 +89,23 @@ class Journal:
 
     def begin(self, key: str, command: str) -> None:
         """Note that a command is taken on."""
-        entry = Entry(key, command, self._clock.now())
-        self._append(entry)
+        entry = Entry(key, command, self._clock.now(), since_s=self._clock.monotonic())
         self._entries[key] = entry
+        self._entries.move_to_end(key)
+        self._append(entry)
 
     def finish(self, key: str, outcome: dict[str, Any]) -> None:
         """Note how a command ended."""
         started = self._entries.get(key)
-        entry = Entry(
-            key, started.command if started else "", started.time if started else self._clock.now(), outcome
-        )
-        self._entries[key] = entry
-        self._append(entry)
+        if started is None:
+            self.remember(key, str(outcome.get("command", "")), outcome)
+        else:
+            self._entries[key] = replace(started, outcome=outcome)
+        self._append(self._entries[key])
 
     def remember(self, key: str, command: str, outcome: dict[str, Any]) -> None:
         """Keep an outcome in memory only: a refusal is found again without the disk's help."""
-        self._entries[key] = Entry(key, command, self._clock.now(), outcome)
+        self._entries[key] = Entry(key, command, self._clock.now(), outcome, since_s=self._clock.monotonic())
 
     def close(self) -> None:
         """Let go of the file."""
@@ -94,16 +114,16 @@ class Journal:
             self._descriptor = None
 
     def _expire(self) -> None:
-        now = self._clock.now()
-        while self._entries:
-            entry = next(iter(self._entries.values()))
-            # A clock that was set back makes entries of the future: they count as new, not as ancient.
-            old = (now - entry.time).total_seconds() > self._window_s
-            if not old and len(self._entries) <= self._max_entries:
+        oldest = self._clock.monotonic() - self._window_s
+        expired: list[str] = []
+        for key, entry in self._entries.items():
+            if entry.since_s >= oldest and len(self._entries) - len(expired) <= self._max_entries:
                 break
-            if entry.outcome is None and len(self._entries) <= self._max_entries:
-                break
-            self._entries.popitem(last=False)
+            # What is under way is known until it ends: its id must not be carried out a second time.
+            if entry.outcome is not None:
+                expired.append(key)
+        for key in expired:
+            del self._entries[key]
 
     def _append(self, entry: Entry) -> None:
         line = _line(entry)
@@ -113,28 +133,40 @@ class Journal:
                 self._descriptor = os.open(
                     self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
                 )
-            os.write(self._descriptor, line)
+            whole = b"\n" + line if self._torn else line
+            self._torn = True
+            if os.write(self._descriptor, whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the next write would
+            self._torn = False
         except OSError as error:
             if self.trouble is None:
                 logger.warning("The journal of commands cannot be written: %s", error)
             self.trouble = (
                 f"{self._path} cannot be written ({error.strerror}): a repeated id is forgotten at a restart"
             )
+            self._tell_trouble()
             return
         if self.trouble is not None:
             logger.info("The journal of commands can be written again")
             self.trouble = None
+            self._tell_trouble()
         self._lines += 1
         if self._lines > 2 * self._max_entries + 100:
             self._compact()
+
+    def _tell_trouble(self) -> None:
+        if self._on_trouble is not None:
+            self._on_trouble(self.trouble)
 
     def _compact(self) -> None:
         self.close()
         try:
             write_atomically(self._path, b"".join(_line(entry) for entry in self._entries.values()))
-            self._lines = len(self._entries)
+            self._torn = False
         except StorageError as error:
             logger.warning("The journal of commands was not compacted: %s", error)
+        # Also where it failed: the next try is as many lines away.
+        self._lines = len(self._entries)
 
     def _read(self) -> Iterator[Entry]:
         try:
@@ -146,7 +178,11 @@ class Journal:
             logger.warning("The journal of commands cannot be read, starting a new one: %s", error)
             return
         unreadable = 0
+        # A last line without its end would swallow the next one.
+        self._torn = bool(content) and not content.endswith(b"\n")
         for line in content.splitlines():
+            if not line:
+                continue
             try:
                 document = json.loads(line)
                 yield Entry(
@@ -155,7 +191,7 @@ class Journal:
                     time=datetime.fromisoformat(document["time"]).astimezone(UTC),
                     outcome=_object_or_none(document["outcome"]),
                 )
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 unreadable += 1
         if unreadable:
             logger.warning(
@@ -176,4 +212,4 @@ def _line(entry: Entry) -> bytes:
         "time": rfc3339(entry.time),
         "outcome": entry.outcome,
     }
-    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    return encoded(document) + b"\n"

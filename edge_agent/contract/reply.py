@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from edge_agent.clock import rfc3339
-from edge_agent.contract.envelope import bounded
+from edge_agent.contract.envelope import bounded, bounded_tree
 from edge_agent.errors import EdgeAgentError, ExpiredError, RefusedError
 
 __all__ = ["FINAL_STATES", "ReplyState", "final_state", "reply_document"]
@@ -45,13 +46,13 @@ def reply_document(
         "state": state,
         "time": rfc3339(time),
         "duration_ms": round(duration_ms, 3),
-        "requested": requested,
+        "requested": bounded_tree(requested),
         "applied": dict(applied or {}),
         "clamped": list(clamped),
         "result": dict(result or {}),
         "error": None,
     }
-    if progress is not None:
+    if progress is not None and math.isfinite(progress):
         document["progress"] = round(min(max(progress, 0.0), 1.0), 3)
     if dry_run:
         document["dry_run"] = True

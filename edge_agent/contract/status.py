@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from edge_agent.clock import Clock, rfc3339
+from edge_agent.contract.wire import encoded
 from edge_agent.mqtt.message import Outgoing
 
 __all__ = ["Part", "StatusBoard"]
+
+logger = logging.getLogger(__name__)
 
 Part = Callable[[], BaseModel | Mapping[str, Any] | list[Any] | None]
 
@@ -32,6 +35,7 @@ class StatusBoard:
         self._publish = publish
         self._interval_s = interval_s
         self._parts: dict[str, Part] = {}
+        self._broken: set[str] = set()
         self._changed = asyncio.Event()
 
     def add(self, name: str, part: Part) -> None:
@@ -43,19 +47,29 @@ class StatusBoard:
         self._changed.set()
 
     def document(self) -> dict[str, Any]:
-        """Return the whole document as of now."""
-        parts = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, part in self._parts.items()
-            for value in (part(),)
-        }
+        """Return the whole document as of now; a part that fails is null, the others are told."""
+        parts = {name: self._value(name, part) for name, part in self._parts.items()}
         return {"time": rfc3339(self._clock.now()), **parts}
 
     def publish(self) -> None:
         """Publish now."""
         self._changed.clear()
-        payload = json.dumps(self.document(), separators=(",", ":")).encode()
+        payload = encoded(self.document())
         self._publish(Outgoing(topic=self._topic, payload=payload, retain=True, kind="state"))
+
+    def _value(self, name: str, part: Part) -> Any:
+        try:
+            value = part()
+            plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            encoded(plain)
+        except Exception:
+            # A feature's mistake costs its own part, never the document, and never the agent.
+            if name not in self._broken:
+                logger.exception("The part '%s' of status cannot be told", name)
+                self._broken.add(name)
+            return None
+        self._broken.discard(name)
+        return plain
 
     async def run(self) -> None:
         """Publish on change and every interval, until cancelled."""

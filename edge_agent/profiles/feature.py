@@ -7,86 +7,53 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from edge_agent.camera.commands import change_outcome
 from edge_agent.camera.limits import what_is_offered
 from edge_agent.clock import rfc3339
-from edge_agent.config import Section
-from edge_agent.contract.command import Arguments, Call, Outcome, command
+from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.status import Part
-from edge_agent.errors import CameraUnavailableError, ConfigError, EdgeAgentError, RefusedError, StorageError
+from edge_agent.errors import RefusedError, StorageError, suggestion
 from edge_agent.feature import Feature, Host
-from edge_agent.profiles.day_night import DayNight, Thresholds
+from edge_agent.profiles.config import (
+    DayNightArguments,
+    DayNightConfig,
+    ProfileArguments,
+    ProfilesConfig,
+    ProfileStatus,
+    timezone_of,
+)
+from edge_agent.profiles.day_night import DayNight, Phase, Thresholds
 from edge_agent.profiles.profile import Profiles, load_profiles
-from edge_agent.profiles.schedule import Schedule, last_fire, load_schedules, trigger_of
+from edge_agent.profiles.schedule import Schedule, load_schedules
+from edge_agent.profiles.switcher import Switch, Switcher
+from edge_agent.profiles.timetable import Due, Timetable
 from edge_agent.storage import Remembered
-
-if TYPE_CHECKING:
-    from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
 
 logger = logging.getLogger(__name__)
 
-_RETRY_S: Final = 1.0
 _LOOK_EVERY_S: Final = 1.0
-_MISFIRE_GRACE_S: Final = 300
-
-DayNightMode = Literal["auto", "day", "night", "off"]
-
-
-class DayNightConfig(Section):
-    """When it is night and when day."""
-
-    mode: DayNightMode = Field("off", description="auto switches the profiles day and night by the light")
-    night_below_lux: float = Field(5.0, ge=0, le=100_000, description="Night when darker for dwell_s")
-    day_above_lux: float = Field(20.0, ge=0, le=100_000, description="Day when lighter for dwell_s")
-    dwell_s: float = Field(30.0, ge=0, le=3600, description="How long the light must have changed")
+# A profile that was applied later than this from now was applied by a wrong clock.
+_FUTURE: Final = timedelta(days=1)
 
 
-class ProfilesConfig(Section):
-    """Where profiles and schedules are, and when it is what time."""
-
-    directories: tuple[Path, ...] = Field(
-        (Path("/etc/edge-agent/schedules"),), description="Schedules are in each, profiles in its `profiles`"
-    )
-    timezone: str = Field("auto", description="Like Europe/Paris; auto is the machine's")
-    latitude: float | None = Field(None, ge=-90, le=90, description="Degrees north")
-    longitude: float | None = Field(None, ge=-180, le=180, description="Degrees east")
-    day_night: DayNightConfig = DayNightConfig()
-
-
-class ProfileArguments(Arguments):
-    """Which profile."""
-
-    name: str = Field(description="The profile to apply", max_length=64)
-
-
-class DayNightArguments(Arguments):
-    """Who decides, and by which light."""
-
-    mode: DayNightMode | None = Field(None, description="auto, or what it is to be; off lets go")
-    night_below_lux: float | None = Field(None, ge=0, le=100_000, description="Night when darker for dwell_s")
-    day_above_lux: float | None = Field(None, ge=0, le=100_000, description="Day when lighter for dwell_s")
-    dwell_s: float | None = Field(None, ge=0, le=3600, description="How long the light must have changed")
-
-
-class ProfileStatus(BaseModel):
-    """`status.profile`: the profile that was applied last, and why."""
+class _Memory(BaseModel):
+    """What outlives a restart."""
 
     model_config = ConfigDict(frozen=True)
 
     active: str | None = None
     cause: str | None = None
-    since: str | None = None
-    pending: str | None = None
-    available: list[str] = []
+    since: AwareDatetime | None = None
+    phase: Phase | None = None
 
 
 def shipped_directory() -> Path | None:
@@ -106,82 +73,88 @@ class ProfilesFeature(Feature):
         super().__init__(host=host, config=config)
         self._profiles = Profiles()
         self._schedules: list[Schedule] = []
-        self._scheduler: AsyncIOScheduler | None = None
+        self._timezone: tzinfo = UTC
+        self._timetable = Timetable(schedules=(), timezone=UTC)
         self._tasks: list[asyncio.Task[None]] = []
-        self._switching: asyncio.Task[None] | None = None
+        self._switcher = Switcher(clock=host.clock, apply=self._switch, failed=self._switch_failed)
         self._status = ProfileStatus()
+        self._applied_s: float | None = None
+        self._phase: Phase | None = None
+        self._last_frame = -1
+        self._writing = asyncio.Lock()
         state_dir = host.configuration.state_dir
         self._memory = Remembered(path=state_dir / "profile.json", configured=None)
         self._day_night_memory = Remembered(
             path=state_dir / "day_night.json", configured=config.day_night.model_dump()
         )
-        self._day_night = DayNightConfig.model_validate(self._day_night_memory.value())
+        self._day_night: DayNightConfig = config.day_night
         self._decider = DayNight(thresholds=_thresholds(self._day_night))
 
     def status(self) -> Mapping[str, Part]:
         """Return what is active, what comes next, and whether it is day."""
         return {
-            "profile": lambda: self._status,
+            "profile": self._profile_status,
             "schedule": self._schedule_status,
-            "day_night": lambda: {**self._day_night.model_dump(), "phase": self._decider.phase},
+            "day_night": self._day_night_status,
         }
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._load)
-        self._start_schedules()
-        self._tasks.append(
-            asyncio.get_running_loop().create_task(self._watch_the_light(), name="day and night")
-        )
+        if self._day_night.mode in ("day", "night"):
+            await self._take_phase(self._day_night.mode)
+        self._look_at_the_clock()
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._switcher.run(), name="profile switcher"))
+        self._tasks.append(loop.create_task(self._watch(), name="profile schedules"))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
-        tasks = [*self._tasks, *([self._switching] if self._switching else [])]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @command(name="profile", arguments=ProfileArguments, main="name", interrupts_stream=True)
     async def profile(self, call: Call) -> Outcome:
         """Apply a profile."""
-        return await self._apply(
-            call.arguments.name, cause=call.cause, strict=call.strict, dry_run=call.dry_run
-        )
+        outcome = await self._apply_now(call.arguments.name, call)
+        if not call.dry_run:
+            await self._remember()
+        return outcome
 
     @command(name="day_night", arguments=DayNightArguments, main="mode", interrupts_stream=True)
     async def day_night(self, call: Call) -> Outcome:
         """Set day or night, or let the light that the camera measures decide."""
         changes = {name: value for name, value in call.arguments.model_dump().items() if value is not None}
         wanted = self._day_night.model_copy(update=changes)
-        if wanted.night_below_lux > wanted.day_above_lux:
-            raise RefusedError(
-                f"night_below_lux {wanted.night_below_lux:g} is above day_above_lux "
-                f"{wanted.day_above_lux:g}: "
-                "it would be day and night at once",
-                code="contradiction",
-                field="night_below_lux",
-                value=wanted.night_below_lux,
-            )
+        _refuse_contradiction(wanted)
         outcome = Outcome()
         if wanted.mode in ("day", "night") and "mode" in changes:
-            outcome = await self._apply(
-                wanted.mode, cause=call.cause, strict=call.strict, dry_run=call.dry_run
-            )
-        if call.dry_run:
-            return outcome
-        self._day_night = wanted
-        self._decider.thresholds = _thresholds(wanted)
-        self._decider.forget()
-        await self._write(self._day_night_memory, wanted.model_dump())
-        self.host.status_changed()
+            outcome = await self._apply_now(wanted.mode, call)
+        if not call.dry_run:
+            self._day_night = wanted
+            self._decider.thresholds = _thresholds(wanted)
+            self._decider.forget()
+            if "mode" in changes:
+                # With `auto` the next reading decides, whatever was decided before.
+                self._phase = wanted.mode if wanted.mode in ("day", "night") else None
+                await self._remember()
+            await self._write(self._day_night_memory, wanted.model_dump())
+            self.host.status_changed()
         return Outcome(
             applied=wanted.model_dump(),
             clamped=outcome.clamped,
             result={"profile": self._status.active, "settings": dict(outcome.applied), **outcome.result},
         )
+
+    async def _apply_now(self, name: str, call: Call) -> Outcome:
+        older = self._switcher.wanted
+        outcome = await self._apply(name, cause=call.cause, strict=call.strict, dry_run=call.dry_run)
+        if not call.dry_run:
+            self._switcher.forget(older)
+            self.host.status_changed()
+        return outcome
 
     async def _apply(self, name: str, *, cause: str, strict: bool = False, dry_run: bool = False) -> Outcome:
         patch, left_out = self._possible(name)
@@ -190,17 +163,11 @@ class ProfilesFeature(Feature):
         if left_out:
             outcome = replace(outcome, result={**outcome.result, "left_out": left_out})
         if not dry_run:
-            self._status = self._status.model_copy(
-                update={
-                    "active": name,
-                    "cause": cause,
-                    "since": rfc3339(self.host.clock.now()),
-                    "pending": None,
-                }
-            )
-            await self._write(self._memory, self._status.model_dump(include={"active", "cause", "since"}))
+            clock = self.host.clock
+            self._applied_s = clock.monotonic()
+            self._status = ProfileStatus(active=name, cause=cause, since=rfc3339(clock.now()))
+            self.host.problems.set("profile_failed", None)
             self.host.events.emit("profile", "switched", name=name, cause=cause)
-            self.host.status_changed()
         return outcome
 
     def _possible(self, name: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -212,135 +179,168 @@ class ProfilesFeature(Feature):
             return patch, {}
         return what_is_offered(patch, current=current, capabilities=capabilities)
 
+    async def _remember(self) -> None:
+        known = self._status.model_dump(include={"active", "cause", "since"})
+        await self._write(self._memory, {**known, "phase": self._phase})
+
     async def _write(self, memory: Remembered, value: Any) -> None:
-        try:
-            await asyncio.to_thread(memory.remember, value)
-        except StorageError as error:
-            self.host.problems.set("settings_not_saved", error.message)
+        async with self._writing:  # in the order of the changes
+            try:
+                await asyncio.to_thread(memory.remember, value)
+            except StorageError as error:
+                self.host.problems.set(
+                    "profile_not_saved", f"the profile would not survive a restart: {error.message}"
+                )
+            else:
+                self.host.problems.set("profile_not_saved", None)
 
     def _load(self) -> None:
         shipped = shipped_directory()
         places = [*([shipped] if shipped else []), *self.config.directories]
         self._profiles, wrong_profiles = load_profiles(place / "profiles" for place in places)
         self._schedules, wrong_schedules = load_schedules(self.config.directories)
-        wrong = [*wrong_profiles, *wrong_schedules]
+        self._timezone = timezone_of(self.config.timezone)
+        known = [schedule for schedule in self._schedules if schedule.profile in self._profiles.names]
+        self._timetable = Timetable(schedules=known, timezone=self._timezone)
+        unknown = [
+            f"schedule '{schedule.name}': there is no profile '{schedule.profile}'"
+            f"{suggestion(schedule.profile, self._profiles.names)}"
+            for schedule in self._schedules
+            if schedule.enabled and schedule not in known
+        ]
+        self._tell_wrong("profiles_invalid", [*wrong_profiles, *wrong_schedules])
+        self._tell_wrong("schedules_invalid", [*self._timetable.wrong, *unknown])
+        self._recall()
+
+    def _tell_wrong(self, code: str, wrong: list[str]) -> None:
         for message in wrong:
             logger.warning("%s", message)
-        self.host.problems.set("profiles_invalid", "; ".join(wrong[:5]) if wrong else None)
-        remembered = self._memory.value() or {}
-        self._status = ProfileStatus(**remembered, available=self._profiles.names)
+        self.host.problems.set(code, "; ".join(wrong[:5]) if wrong else None)
 
-    def _start_schedules(self) -> None:
-        from apscheduler.schedulers.asyncio import AsyncIOScheduler  # noqa: PLC0415 - only where schedules run
-
-        timezone = _timezone(self.config.timezone)
-        self._scheduler = AsyncIOScheduler(timezone=timezone)
-        now = self.host.clock.now().astimezone(timezone)
-        latest: tuple[datetime, Schedule] | None = None
-        wrong: list[str] = []
-        for schedule in self._schedules:
-            if not schedule.enabled:
-                continue
-            try:
-                trigger = trigger_of(schedule, timezone)
-                self._profiles.find(schedule.profile)
-            except (ConfigError, RefusedError) as error:
-                wrong.append(error.message)
-                continue
-            self._scheduler.add_job(
-                self._fire,
-                trigger,
-                args=(schedule,),
-                id=schedule.name,
-                misfire_grace_time=_MISFIRE_GRACE_S,
-                coalesce=True,
-                max_instances=1,
-            )
-            fired = last_fire(trigger, now)
-            if fired is not None and (latest is None or fired > latest[0]):
-                latest = (fired, schedule)
-        self.host.problems.set("schedules_invalid", "; ".join(wrong[:5]) if wrong else None)
-        self._scheduler.start()
-        since = self._status.since
-        # What was set by hand after the last switch holds until the next one.
-        if latest is not None and (since is None or datetime.fromisoformat(since) < latest[0]):
-            self._switch(latest[1].profile, f"schedule {latest[1].name}")
-
-    async def _fire(self, schedule: Schedule) -> None:
-        self._switch(schedule.profile, f"schedule {schedule.name}")
-
-    def _switch(self, name: str, cause: str) -> None:
-        """Apply a profile as soon as the camera can; a newer switch takes an older one's place."""
-        if self._switching is not None:
-            self._switching.cancel()
-        self._status = self._status.model_copy(update={"pending": name})
-        self._switching = asyncio.get_running_loop().create_task(
-            self._apply_when_possible(name, cause), name=f"profile {name}"
-        )
-
-    async def _apply_when_possible(self, name: str, cause: str) -> None:
-        while True:
-            try:
-                await self._apply(name, cause=cause)
-            except CameraUnavailableError:
-                await self.host.clock.sleep(_RETRY_S)
-                continue
-            except EdgeAgentError as error:
-                logger.warning("%s could not apply the profile %s: %s", cause, name, error.message)
-                self._status = self._status.model_copy(update={"pending": None})
-                self.host.events.emit("profile", "failed", name=name, cause=cause, message=error.message)
-                self.host.problems.set("profile_failed", f"{cause}: profile '{name}': {error.message}")
-                return
-            self.host.problems.set("profile_failed", None)
+    def _recall(self) -> None:
+        try:
+            remembered = _Memory.model_validate(self._memory.value() or {})
+            self._day_night = DayNightConfig.model_validate(self._day_night_memory.value())
+        except ValidationError:
+            logger.warning("What was remembered of profiles is damaged: the configuration holds")
             return
+        self._status = ProfileStatus(
+            active=remembered.active,
+            cause=remembered.cause,
+            since=rfc3339(remembered.since) if remembered.since else None,
+        )
+        self._phase = remembered.phase
+        self._decider.thresholds = _thresholds(self._day_night)
 
-    async def _watch_the_light(self) -> None:
-        last_frame = -1
+    async def _switch(self, switch: Switch) -> None:
+        await self._apply(switch.name, cause=switch.cause)
+        self._switcher.forget(switch)
+        self.host.status_changed()
+        await self._remember()
+
+    def _switch_failed(self, switch: Switch, message: str) -> None:
+        host = self.host
+        logger.warning("%s could not apply the profile %s: %s", switch.cause, switch.name, message)
+        host.events.emit("profile", "failed", name=switch.name, cause=switch.cause, message=message)
+        host.problems.set("profile_failed", f"{switch.cause}: profile '{switch.name}': {message}")
+        host.status_changed()
+
+    def _want(self, name: str, cause: str) -> None:
+        self._switcher.want(Switch(name, cause))
+        self.host.status_changed()
+
+    async def _watch(self) -> None:
         while True:
             await self.host.clock.sleep(_LOOK_EVERY_S)
-            reading = self.host.camera.reading
-            if self._day_night.mode != "auto" or reading is None or reading.lux is None:
-                continue
-            if reading.sequence == last_frame:
-                continue
-            last_frame = reading.sequence
-            phase = self._decider.see(reading.lux, self.host.clock.monotonic())
-            if phase is not None and phase != self._status.active:
-                self._switch(phase, "day_night")
+            self._look_at_the_clock()
+            await self._look_at_the_light()
+
+    def _look_at_the_clock(self) -> None:
+        clock = self.host.clock
+        due = self._timetable.look(clock.now(), clock.monotonic())
+        if due is not None and (not due.missed or self._is_news(due)):
+            self._want(due.schedule.profile, f"schedule {due.schedule.name}")
+
+    def _is_news(self, due: Due) -> bool:
+        """Whether a time of the past was not acted on; what was set by hand since then holds."""
+        cause = self._status.cause or ""
+        if cause.startswith("schedule ") and cause != f"schedule {due.schedule.name}":
+            return True  # by a clock that was wrong, or before the schedules were edited
+        since = self._since()
+        return since is None or since < due.at
+
+    def _since(self) -> datetime | None:
+        clock = self.host.clock
+        now = clock.now()
+        if self._applied_s is not None:
+            # As the clock tells it now: it may have jumped since.
+            return now - timedelta(seconds=clock.monotonic() - self._applied_s)
+        if self._status.since is None:
+            return None
+        since = datetime.fromisoformat(self._status.since)
+        return since if since < now + _FUTURE else None
+
+    async def _look_at_the_light(self) -> None:
+        reading = self.host.camera.reading
+        if self._day_night.mode != "auto" or reading is None or reading.lux is None:
+            return
+        if reading.sequence == self._last_frame:
+            return
+        self._last_frame = reading.sequence
+        phase = self._decider.see(reading.lux, self.host.clock.monotonic())
+        if phase is not None:
+            await self._take_phase(phase)
+            self.host.status_changed()
+
+    async def _take_phase(self, phase: Phase) -> None:
+        # What was set by hand since the last change of the light holds, also over a restart.
+        if phase == self._phase:
+            return
+        self._phase = phase
+        if phase != self._status.active or self._switcher.wanted is not None:
+            self._want(phase, "day_night")
+        else:
+            await self._remember()
+
+    def _profile_status(self) -> ProfileStatus:
+        wanted = self._switcher.wanted
+        return self._status.model_copy(
+            update={"pending": wanted.name if wanted else None, "available": self._profiles.names}
+        )
+
+    def _day_night_status(self) -> dict[str, Any]:
+        forced = self._day_night.mode if self._day_night.mode in ("day", "night") else None
+        return {**self._day_night.model_dump(), "phase": forced or self._decider.phase}
 
     def _schedule_status(self) -> dict[str, Any]:
-        jobs = {job.id: job for job in self._scheduler.get_jobs()} if self._scheduler else {}
         return {
-            "timezone": self.config.timezone,
+            "timezone": str(self._timezone),
             "entries": [
                 {
                     "name": schedule.name,
                     "cron": schedule.cron,
                     "profile": schedule.profile,
                     "enabled": schedule.enabled,
-                    "next": rfc3339(jobs[schedule.name].next_run_time) if schedule.name in jobs else None,
+                    "next": rfc3339(coming) if coming else None,
                 }
                 for schedule in self._schedules
+                for coming in (self._timetable.next_of(schedule.name),)
             ],
         }
+
+
+def _refuse_contradiction(config: DayNightConfig) -> None:
+    if config.night_below_lux > config.day_above_lux:
+        raise RefusedError(
+            f"night_below_lux {config.night_below_lux:g} is above day_above_lux "
+            f"{config.day_above_lux:g}: it would be day and night at once",
+            code="contradiction",
+            field="night_below_lux",
+            value=config.night_below_lux,
+        )
 
 
 def _thresholds(config: DayNightConfig) -> Thresholds:
     return Thresholds(
         night_below_lux=config.night_below_lux, day_above_lux=config.day_above_lux, dwell_s=config.dwell_s
     )
-
-
-def _timezone(name: str) -> Any:
-    if name == "auto":
-        from tzlocal import get_localzone  # noqa: PLC0415 - reads files: only where schedules run
-
-        return get_localzone()
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - see above
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError(
-            f"profiles.timezone: '{name}' is not known; right is a name like Europe/Paris"
-        ) from error

@@ -14,19 +14,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.camera.settings import SettingsPatch, flatten, unflatten
-from edge_agent.contract.validation import refusal
+from edge_agent.contract.validation import validate
 from edge_agent.errors import ConfigError, RefusedError, suggestion
+from edge_agent.profiles.yaml_file import read_mapping
 
 __all__ = ["Profile", "Profiles", "load_profiles"]
 
 logger = logging.getLogger(__name__)
 
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-_MAX_FILE_BYTES: Final = 1024 * 1024
 
 
 class Profile(BaseModel):
@@ -110,34 +109,17 @@ def load_profiles(directories: Iterable[Path]) -> tuple[Profiles, list[str]]:
 
 
 def _read(path: Path) -> list[Profile]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise ConfigError(f"{path}: larger than {_MAX_FILE_BYTES} bytes")
-        document = yaml.safe_load(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', error)}") from error
-    if document is None:
-        return []
-    if not isinstance(document, Mapping):
-        raise ConfigError(f"{path}: a file of profiles maps names to profiles")
-    return [_profile(path, str(name), fields) for name, fields in document.items()]
+    return [_profile(path, name, fields) for name, fields in read_mapping(path, what="profile").items()]
 
 
 def _profile(path: Path, name: str, fields: Any) -> Profile:
     if not isinstance(fields, Mapping):
         raise ConfigError(f"{path}: profile '{name}' is no mapping")
     try:
-        profile = Profile.model_validate({"name": name, **fields})
-    except ValidationError as error:
-        raise ConfigError(f"{path}: profile '{name}': {refusal(Profile, error).message}") from error
-    try:
-        SettingsPatch.model_validate(profile.settings)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: profile '{name}': {refusal(SettingsPatch, error).message}") from error
-    return profile
+        profile = validate(Profile, {**fields, "name": name})
+        settings = validate(SettingsPatch, profile.settings).model_dump(exclude_unset=True)
+    except RefusedError as error:
+        # `off` without quotes is a word to people and a boolean to YAML.
+        hint = "; in YAML, on and off as words need quotes" if isinstance(error.value, bool) else ""
+        raise ConfigError(f"{path}: profile '{name}': {error.message}{hint}") from error
+    return profile.model_copy(update={"settings": settings})

@@ -5,32 +5,38 @@
       profile: day
 
 `cron` has five fields (minute, hour, day of the month, month, day of the week); with six the first one is
-the second. APScheduler computes and runs the times.
+the second. Week days are those of crontab: 0 and 7 are Sunday, ranges may go over the week's end. APScheduler
+computes the times. A time that the change to summer time leaves out comes an hour later; one that the change
+back repeats comes once, unless minute or hour hold a `*`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from edge_agent.contract.validation import refusal
-from edge_agent.errors import ConfigError
+from edge_agent.contract.validation import validate
+from edge_agent.errors import ConfigError, RefusedError
+from edge_agent.profiles.yaml_file import read_mapping
 
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger
 
-__all__ = ["Schedule", "last_fire", "load_schedules", "trigger_of"]
+__all__ = ["Schedule", "last_fire", "load_schedules", "next_fire", "trigger_of"]
 
-_MAX_FILE_BYTES: Final = 1024 * 1024
 _FIELDS: Final = ("second", "minute", "hour", "day", "month", "day_of_week")
-# The last time is looked for in ever longer stretches of the past, so that a schedule of every minute
-# does not walk through a year.
-_STRETCHES: Final = tuple(timedelta(hours=hours) for hours in (1, 25, 8 * 24, 32 * 24, 367 * 24))
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_DAY: Final = r"[0-7]|sun|mon|tue|wed|thu|fri|sat"
+_DAYS_PART: Final = re.compile(rf"(?:\*|(?P<first>{_DAY})(?:-(?P<last>{_DAY}))?)(?:/(?P<step>[1-7]))?")
+_LOOK_BACK: Final = timedelta(days=367)
+_SECOND: Final = timedelta(seconds=1)
+# Before every schedule's times: whether there are any is asked from here on.
+_LONG_AGO: Final = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class Schedule(BaseModel):
@@ -39,7 +45,7 @@ class Schedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
-    cron: str
+    cron: str = Field(max_length=256)
     profile: str
     enabled: bool = True
     description: str = ""
@@ -49,48 +55,86 @@ def trigger_of(schedule: Schedule, timezone: tzinfo) -> CronTrigger:
     """Return the schedule's times. Raises ConfigError that says which field is wrong."""
     from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only where schedules run
 
-    fields = schedule.cron.split()
+    def wrong(reason: str) -> ConfigError:
+        return ConfigError(
+            f"schedule '{schedule.name}': cron '{schedule.cron}'{reason}", field="cron", value=schedule.cron
+        )
+
+    fields = schedule.cron.lower().split()
+    if len(fields) not in (len(_FIELDS) - 1, len(_FIELDS)):
+        raise wrong(
+            f" has {len(fields)} fields; right are five: minute hour day month day_of_week, "
+            "as in '0 7 * * mon-fri'"
+        )
     if len(fields) == len(_FIELDS) - 1:
         fields = ["0", *fields]
-    if len(fields) != len(_FIELDS):
-        raise ConfigError(
-            f"schedule '{schedule.name}': cron '{schedule.cron}' has {len(schedule.cron.split())} fields; "
-            "right are five: minute hour day month day_of_week, as in '0 7 * * mon-fri'",
-            field="cron",
-            value=schedule.cron,
-        )
     named = dict(zip(_FIELDS, fields, strict=True))
-    # APScheduler counts its weekdays from Monday, crontab from Sunday: names mean the same to both.
-    named["day_of_week"] = _week_days(named["day_of_week"])
     try:
-        return CronTrigger(timezone=timezone, **named)
+        named["day_of_week"] = _week_days(named["day_of_week"])
+        trigger = CronTrigger(timezone=timezone, **named)
     except ValueError as error:
-        raise ConfigError(
-            f"schedule '{schedule.name}': cron '{schedule.cron}': {error}", field="cron", value=schedule.cron
-        ) from error
+        raise wrong(f": {error}") from error
+    if trigger.get_next_fire_time(None, _LONG_AGO.astimezone(timezone)) is None:
+        raise wrong(": there is no such day")
+    return trigger
 
 
-def _week_days(field: str) -> str:
-    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    return ",".join(
-        "-".join(
-            names[int(day)] if day.isdigit() and int(day) < len(names) else day for day in part.split("-")
-        )
-        for part in field.split(",")
-    )
+def _week_days(text: str) -> str:
+    """Return crontab's days, counted from Sunday, as names, which mean the same to APScheduler."""
+    days: set[int] = set()
+    for part in text.split(","):
+        match = _DAYS_PART.fullmatch(part)
+        if match is None:
+            raise ValueError(f"'{part}' is no day of the week: 0 to 7 or sun to sat, as in 1-5 or sat,sun")
+        first, last, step = match["first"], match["last"], int(match["step"] or 1)
+        begin = _day(first) if first else 0
+        end = _day(last) if last else begin if first and not match["step"] else 6
+        if end < begin:
+            end += 7
+        days.update(day % 7 for day in range(begin, end + 1, step))
+    return "*" if len(days) == len(_DAYS) else ",".join(_DAYS[day] for day in sorted(days))
+
+
+def _day(text: str) -> int:
+    return int(text) if text.isdigit() else _DAYS.index(text)
+
+
+def next_fire(trigger: CronTrigger, after: datetime) -> datetime | None:
+    """Return the first time after `after`, in UTC."""
+    start = after.astimezone(UTC).replace(microsecond=0) + _SECOND
+    while True:
+        local: datetime | None = trigger.get_next_fire_time(None, start.astimezone(trigger.timezone))
+        if local is None:
+            return None
+        found = local.astimezone(UTC)
+        if not _is_repetition(trigger, found):
+            return found
+        start = found + _SECOND
+
+
+def _is_repetition(trigger: CronTrigger, moment: datetime) -> bool:
+    fields = {field.name: str(field) for field in trigger.fields}
+    if "*" in fields["minute"] + fields["hour"]:
+        return False
+    local = moment.astimezone(trigger.timezone)
+    return local.fold == 1 and local.utcoffset() != local.replace(fold=0).utcoffset()
 
 
 def last_fire(trigger: CronTrigger, now: datetime) -> datetime | None:
-    """Return the last time at or before `now`, looking back a year at most."""
-    for stretch in _STRETCHES:
-        last: datetime | None = None
-        candidate = trigger.get_next_fire_time(None, now - stretch)
-        while candidate is not None and candidate <= now:
-            last = candidate
-            candidate = trigger.get_next_fire_time(last, last + timedelta(microseconds=1))
-        if last is not None:
-            return last
-    return None
+    """Return the last time at or before `now`, in UTC, looking back a year at most."""
+    end = now.astimezone(UTC) + _SECOND
+    last: datetime | None = None
+    begin = end - _LOOK_BACK
+    # Halving takes some thirty steps, walking would take one for each minute of a year.
+    while end - begin > _SECOND:
+        middle = begin + (end - begin) / 2
+        found = next_fire(trigger, middle)
+        if found is not None and found <= now:
+            last = begin = found
+        else:
+            end = middle
+    found = next_fire(trigger, begin)
+    return found if found is not None and found <= now else last
 
 
 def load_schedules(directories: Iterable[Path]) -> tuple[list[Schedule], list[str]]:
@@ -100,26 +144,20 @@ def load_schedules(directories: Iterable[Path]) -> tuple[list[Schedule], list[st
     for directory in directories:
         for path in sorted(directory.glob("*.yaml")):
             try:
-                document = yaml.safe_load(path.read_bytes()[:_MAX_FILE_BYTES])
-            except OSError as error:
-                problems.append(f"{path}: {error.strerror}")
+                entries = read_mapping(path, what="schedule")
+            except ConfigError as error:
+                problems.append(error.message)
                 continue
-            except yaml.YAMLError as error:
-                mark = getattr(error, "problem_mark", None)
-                problems.append(f"{path}{f', line {mark.line + 1}' if mark else ''}: not YAML")
-                continue
-            if not isinstance(document, Mapping):
-                problems.append(f"{path}: a file of schedules maps names to schedules")
-                continue
-            for name, fields in document.items():
-                _take(found, problems, path, str(name), fields)
+            for name, fields in entries.items():
+                _take(found, problems, path, name, fields)
     return list(found.values()), problems
 
 
 def _take(found: dict[str, Schedule], problems: list[str], path: Path, name: str, fields: Any) -> None:
+    if not isinstance(fields, Mapping):
+        problems.append(f"{path}: schedule '{name}' is no mapping")
+        return
     try:
-        found[name] = Schedule.model_validate(
-            {"name": name, **(fields if isinstance(fields, Mapping) else {})}
-        )
-    except ValidationError as error:
-        problems.append(f"{path}: schedule '{name}': {refusal(Schedule, error).message}")
+        found[name] = validate(Schedule, {**fields, "name": name})
+    except RefusedError as error:
+        problems.append(f"{path}: schedule '{name}': {error.message}")

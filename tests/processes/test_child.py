@@ -195,8 +195,8 @@ async def test_a_killed_child_fails_what_waits_for_it_and_comes_back() -> None:
             match=r"the test child was killed by signal 9 \(SIGKILL\) before it answered 'ignored'",
         ):
             await waiting
-        assert owner.downs == ["was killed by signal 9 (SIGKILL)"]
         assert await owner.until_beaten() != pid
+        assert owner.downs == ["was killed by signal 9 (SIGKILL)"]
         assert gone(pid)
         await owner.until(lambda: owner.ups == 2)
         assert child.status.restarts == 1

@@ -83,12 +83,14 @@ class SimulatedDriver:
         """Take the settings that are live; the next frame shows them. The others stay as configured."""
         self._opened()
         before = self._configured()
-        fixed = {
+        video = before.video
+        fixed = {"width": video.width, "height": video.height, "field_of_view": video.field_of_view}
+        live = {
             "hdr": before.hdr,
-            "view": before.view.model_dump(exclude={"roi"}),
-            "video": before.video.model_dump(include={"width", "height", "field_of_view"}),
+            "view": before.view.model_copy(update={"roi": settings.view.roi}),
+            "video": settings.video.model_copy(update=fixed),
         }
-        self._take(hold(merge(settings, fixed)))
+        self._take(hold(settings.model_copy(update=live)))
 
     def applied(self) -> CameraSettings:
         """Return what the camera holds: within its limits, without what its modes do not use."""

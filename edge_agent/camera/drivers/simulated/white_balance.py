@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge_agent.camera.drivers.simulated.light import interpolate
+from edge_agent.camera.presets import NOIR_GAINS, ColourGains
 from edge_agent.camera.settings import WhiteBalance
 
 __all__ = ["ColourGains", "WhiteBalancer", "gains_for"]
-
-
-class ColourGains(NamedTuple):
-    """Gains of red and blue; green's is 1."""
-
-    red: float
-    blue: float
 
 
 # What the sensor needs at a colour temperature: red's gain, then blue's.
@@ -40,12 +34,6 @@ _PRESETS_K: Final = {
     "daylight": 5700.0,
     "cloudy": 7500.0,
 }
-_PRESETS_NOIR: Final = {
-    "daylight_noir": ColourGains(1.3, 1.6),
-    "indoor_noir": ColourGains(1.1, 2.0),
-    "ir_850nm": ColourGains(1.0, 1.0),
-    "ir_940nm": ColourGains(1.05, 0.95),
-}
 _STEP: Final = 0.2
 
 
@@ -69,8 +57,8 @@ class WhiteBalancer:
 
     def gains(self, settings: WhiteBalance) -> ColourGains:
         """Return the next frame's gains."""
-        if settings.mode in _PRESETS_NOIR:
-            self._gains = _PRESETS_NOIR[settings.mode]
+        if settings.mode in NOIR_GAINS:
+            self._gains = NOIR_GAINS[settings.mode]
         elif settings.mode == "manual":
             self._gains = self._manual(settings)
         else:
