@@ -1,6 +1,6 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types contract bench test-oldest clean
+.PHONY: help demo test check format lint types contract bench contact-sheet test-oldest clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -49,6 +49,9 @@ contract-check: $(BIN)/.dev
 
 bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+contact-sheet: $(BIN)/.demo ## A picture before and after each control of the simulated camera: contact-sheet.jpg
+	@$(BIN)/python -m edge_agent.demo.contact_sheet contact-sheet.jpg
 
 test-oldest: ## Run the tests with the oldest versions that are supported (Debian 13's)
 	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest

@@ -17,10 +17,11 @@ __all__ = ["Remembered", "write_atomically"]
 logger = logging.getLogger(__name__)
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, wait_for_disk: bool = True) -> None:
     """Replace `path` by `content`; after a kill or a power cut there is the old one or the new one.
 
-    Raises StorageError. It blocks for the disk: call it from a thread where time matters.
+    Raises StorageError. It blocks for the disk: call it from a thread where time matters, or without
+    `wait_for_disk`: then a kill finds the old or the new content, and a power cut perhaps less.
     """
     temporary: str | None = None
     try:
@@ -30,9 +31,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             file.write(content)
             os.fchmod(file.fileno(), mode)
             file.flush()
-            os.fsync(file.fileno())
+            if wait_for_disk:
+                os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - one call for a text and a Path
         temporary = None
+        if not wait_for_disk:
+            return
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)

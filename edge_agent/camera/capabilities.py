@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["CameraCapabilities", "Control", "Reading", "Resolution", "SensorMode", "Size"]
+__all__ = ["AfState", "CameraCapabilities", "Control", "Reading", "Resolution", "SensorMode", "Size"]
 
 
 class _Document(BaseModel):

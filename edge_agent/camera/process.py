@@ -41,6 +41,8 @@ from edge_agent.processes.channel import ChildChannel, Message
 from edge_agent.processes.errors import error_body
 from edge_agent.stream.packet_server import PacketServer
 
+__all__ = ["CameraProcess", "main"]
+
 logger = logging.getLogger(__name__)
 
 _BEAT_EVERY_S: Final = 1.0

@@ -161,7 +161,9 @@ class Journal:
     def _compact(self) -> None:
         self.close()
         try:
-            write_atomically(self._path, b"".join(_line(entry) for entry in self._entries.values()))
+            content = b"".join(_line(entry) for entry in self._entries.values())
+            # On the event loop, like every line of it; the journal promises to outlive a kill, no more.
+            write_atomically(self._path, content, wait_for_disk=False)
             self._torn = False
         except StorageError as error:
             logger.warning("The journal of commands was not compacted: %s", error)
