@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 # What takes longer than this is answered `accepted` first, whether it was declared slow or not.
 _MOMENT_S: Final = 0.25
-_MAX_RUNNING: Final = 64
+_MAX_RUNNING: Final = 200
 _STOP_TIMEOUT_S: Final = 5.0
 _REPLY_EXPIRES_S: Final = 60.0
 

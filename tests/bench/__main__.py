@@ -1,6 +1,6 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [--seconds 60]
+python -m tests.bench [latency] [start] [memory] [video] [controls] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from tests.agent_process import AgentProcess
+from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
@@ -164,6 +165,20 @@ def video(directory: Path, seconds: float) -> None:
     say(f"  with the camera process, too: ratio {with_camera:.2f}")
 
 
+def controls(directory: Path, _seconds: float) -> None:
+    """A live control's way to the first frame that shows it, in frames; and a hundred changes at once."""
+    frames = frames_to_show()
+    say("controls, simulated camera at 30 fps")
+    say(f"  frames until the sensor reports it: median {statistics.median(frames):g}, at most {max(frames)}")
+    with running_agent(directory) as (agent, listener, _):
+        ended = burst(agent, listener)
+    say(
+        f"  100 changes at once: {ended['done']} done in {ended['answered_s']:.2f} s, "
+        f"the last one holds: {ended['last_holds']}, "
+        f"fps {ended['fps_before']} before and {ended['fps_after']} after"
+    )
+
+
 def cpu_seconds(pid: int) -> float:
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
@@ -174,6 +189,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "start": start,
     "memory": memory,
     "video": video,
+    "controls": controls,
 }
 
 
