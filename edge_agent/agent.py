@@ -17,6 +17,7 @@ from edge_agent import CONTRACT_VERSION, __version__
 from edge_agent.camera.feature import CameraCommands
 from edge_agent.camera.memory import SettingsMemory
 from edge_agent.camera.service import CameraService
+from edge_agent.camera.settings import describe_settings
 from edge_agent.clock import Clock
 from edge_agent.config import Configuration
 from edge_agent.contract.availability import Availability
@@ -277,6 +278,7 @@ class Agent:
             "contract_version": CONTRACT_VERSION,
             "node": self._node_status(),
             "camera": camera.model_dump(mode="json") if camera else None,
+            "settings": describe_settings(camera.controls) if camera else None,
             "features": sorted(self._features),
             "commands": self._registry.document(),
         }

@@ -21,6 +21,7 @@ from edge_agent.camera.capabilities import CameraCapabilities, Control
 from edge_agent.camera.settings import (
     CameraSettings,
     SettingsPatch,
+    declarations,
     flatten,
     merge,
     normalise,
@@ -72,16 +73,8 @@ def _defaults() -> dict[str, Any]:
 
 
 _NOT_LIVE: Final = frozenset(
-    path
-    for group, info in CameraSettings.model_fields.items()
-    for path, nested in (
-        [(f"{group}.{name}", nested) for name, nested in info.annotation.model_fields.items()]
-        if isinstance(info.annotation, type) and hasattr(info.annotation, "model_fields")
-        else [(group, info)]
-    )
-    if not setting_info(nested).get("live", True)
+    path for path, info in declarations().items() if not setting_info(info).get("live", True)
 )
-
 _NOT_LIVE_VALUE: Final = {path: attrgetter(path) for path in _NOT_LIVE}
 
 

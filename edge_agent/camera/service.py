@@ -27,7 +27,7 @@ from edge_agent.camera.messages import (
 )
 from edge_agent.camera.port import Change
 from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
-from edge_agent.camera.status import CameraState, CameraStatus, SensorStatus
+from edge_agent.camera.status import Asked, CameraState, CameraStatus, SensorStatus
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.events import Events
 from edge_agent.errors import CameraUnavailableError, StorageError
@@ -87,6 +87,7 @@ class CameraService:
         self._since: datetime = clock.now()
         self._last_words: str | None = None
         self._last_change: dict[str, Any] | None = None
+        self._asked: dict[str, Any] = {}
         self.beat: Beat = Beat()
         self.child = new_child(
             name="camera",
@@ -141,6 +142,7 @@ class CameraService:
             fps=None if self.beat.fps is None else round(self.beat.fps, 2),
             frames=self.beat.frames,
             last_change=self._last_change,
+            differs=self._differs(),
         )
 
     async def change(
@@ -160,6 +162,8 @@ class CameraService:
                 )
                 holds = Applied.model_validate(answer.body).settings
                 self._take_settings(holds, cause=cause)
+            if not dry_run:
+                self._asked.update(flatten(patch))
         after = flatten(holds.model_dump(mode="json"))
         told = {*flatten(patch), *resolution.clamped}
         return Change(
@@ -230,6 +234,14 @@ class CameraService:
         logger.info("Camera %s by driver %s (%s)", opened.capabilities.model, opened.driver, opened.because)
         if before is None or before.capabilities != opened.capabilities:
             self._capabilities_changed()
+
+    def _differs(self) -> dict[str, Asked]:
+        held = flatten(self._settings.model_dump(mode="json")) if self._settings else {}
+        return {
+            path: Asked(asked=asked, holds=held[path])
+            for path, asked in self._asked.items()
+            if path in held and held[path] != asked and asked is not None
+        }
 
     def _down(self, reason: str) -> None:
         self.beat = Beat()

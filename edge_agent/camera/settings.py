@@ -7,7 +7,7 @@ are not declared here: they are the camera's, read at run time, see `capabilitie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -24,6 +24,8 @@ __all__ = [
     "View",
     "WhiteBalance",
     "Window",
+    "declarations",
+    "describe_settings",
     "flatten",
     "merge",
     "normalise",
@@ -208,6 +210,33 @@ def setting_info(info: FieldInfo) -> dict[str, Any]:
 
 
 SettingsPatch = partial_model(CameraSettings, "SettingsPatch")
+
+
+def declarations() -> dict[str, FieldInfo]:
+    """Return the declaration of every setting by its path."""
+    found: dict[str, FieldInfo] = {}
+    for group, info in CameraSettings.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, _Group):
+            found.update({f"{group}.{name}": nested for name, nested in annotation.model_fields.items()})
+        else:
+            found[group] = info
+    return found
+
+
+def describe_settings(paths: Iterable[str]) -> dict[str, Any]:
+    """Return what the settings at `paths` mean, their units, and whether setting them stops the stream."""
+    declared = declarations()
+    described: dict[str, Any] = {}
+    for path in paths:
+        if path in declared:
+            extra = setting_info(declared[path])
+            described[path] = {
+                "description": declared[path].description,
+                "unit": extra.get("unit"),
+                "interrupts_stream": not extra.get("live", True),
+            }
+    return described
 
 
 def flatten(patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from edge_agent.camera.capabilities import Reading
 from edge_agent.camera.limits import EffectiveLimit
 from edge_agent.camera.settings import CameraSettings
 
-__all__ = ["CameraState", "CameraStatus", "Scene", "SensorStatus", "scene_of"]
+__all__ = ["Asked", "CameraState", "CameraStatus", "Scene", "SensorStatus", "scene_of"]
 
 CameraState = Literal["starting", "running", "stalled", "restarting", "failed", "stopped"]
 Scene = Literal["day", "low_light", "night"]
@@ -61,6 +61,13 @@ class SensorStatus(_Part):
         return cls(**fields, scene=scene_of(reading.lux))
 
 
+class Asked(_Part):
+    """A setting that was asked for and holds something else: it was clamped, or the camera rounds."""
+
+    asked: Any
+    holds: Any
+
+
 class CameraStatus(_Part):
     """The camera's part of `status`."""
 
@@ -76,3 +83,4 @@ class CameraStatus(_Part):
     fps: float | None = None
     frames: int = 0
     last_change: dict[str, Any] | None = None
+    differs: dict[str, Asked] = {}

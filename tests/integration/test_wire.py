@@ -238,3 +238,24 @@ def test_a_schedule_switches_profiles(tmp_path: Path, mosquitto: Mosquitto, list
             since=since,
         )
         assert back["schedule"]["entries"][0]["next"] is not None
+
+
+def test_what_was_asked_and_what_holds_stand_side_by_side(agent: AgentProcess, listener: Listener) -> None:
+    since = listener.mark()
+    agent.command("image", {"contrast": 99, "saturation": 2})
+    status = agent.status(lambda status: status["camera"]["differs"], since=since)
+    assert status["camera"]["differs"] == {"image.contrast": {"asked": 99, "holds": 32.0}}
+    since = listener.mark()
+    agent.command("image", {"contrast": 2})
+    agent.status(lambda status: not status["camera"]["differs"], since=since)
+
+
+def test_capabilities_say_which_settings_stop_the_stream(agent: AgentProcess, listener: Listener) -> None:
+    seen = listener.wait(f"{agent.base}/capabilities", lambda message: message.json["camera"] is not None)
+    assert seen.json["settings"].keys() == seen.json["camera"]["controls"].keys()
+    assert seen.json["settings"]["video.width"] == {
+        "description": "Width of the picture",
+        "unit": "px",
+        "interrupts_stream": True,
+    }
+    assert seen.json["settings"]["exposure.time_us"]["interrupts_stream"] is False

@@ -11,6 +11,7 @@ __all__ = [
     "BITRATE_BPS",
     "GAIN",
     "POSITION",
+    "SENSOR",
     "TIME_US",
     "capabilities",
     "hold",
