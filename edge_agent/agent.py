@@ -125,6 +125,8 @@ class Agent:
             self._stream = self._new_stream(listener, new_child)
             self._register_core()
             await self._start_features(stack)
+            # Made once, away from the event loop, which never waits for as long as that takes.
+            await asyncio.to_thread(self._registry.document)
             self._board.add("features", lambda: self._feature_states)
             self._board.add("problems", self._problems.document)
             self._dispatcher.end_open_commands()

@@ -44,7 +44,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except ConfigError as error:
+    except (ConfigError, RefusedError) as error:
         _fail(error.message, _EXIT_USAGE)
     except LinkError as error:
         _fail(error.message, _EXIT_NO_BROKER)
@@ -284,18 +284,13 @@ def contract(
 
 @app.command()
 def demo(
-    config: ConfigOption = None,
-    broker: BrokerOption = None,
+    broker: Annotated[
+        str | None, typer.Option("--broker", "-b", help="HOST or HOST:PORT, instead of one of its own")
+    ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="End by itself after this long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live screen.")] = False,
 ) -> None:
     """Run the whole thing on this machine: broker, simulated camera, stream and snapshots, live on screen."""
     from edge_agent.demo.runner import run_demo  # noqa: PLC0415 - `--help` stays quick
 
-    if config is not None and broker is not None:
-        raise RefusedError("give --config or --broker, not both", code="invalid_arguments")
-    try:
-        code = asyncio.run(run_demo(config=config, broker=broker, seconds=seconds, plain=plain))
-    except KeyboardInterrupt:
-        code = 0
-    raise typer.Exit(code)
+    raise typer.Exit(asyncio.run(run_demo(broker=broker, seconds=seconds, plain=plain)))

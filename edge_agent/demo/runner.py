@@ -32,6 +32,8 @@ _START_S: Final = 20.0
 _STOP_S: Final = 8.0
 _MEDIAMTX_PORT: Final = 8554
 _SNAPSHOT_EVERY_S: Final = 15.0
+# Its processes are sessions of their own: nobody else would end them when the terminal is closed.
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Process:
@@ -119,8 +121,31 @@ def _demo_config(directory: Path, *, mqtt: dict[str, Any], url: str) -> Path:
     return path
 
 
-async def run_demo(*, config: Path | None, broker: str | None, seconds: float | None, plain: bool) -> int:
-    """Run until interrupted or for `seconds`; return 0 where a live agent was seen streaming."""
+async def run_demo(*, broker: str | None, seconds: float | None, plain: bool) -> int:
+    """Run until a signal or for `seconds`; return 0 where a live agent was seen streaming, or at a signal.
+
+    Must be called in the main thread: a signal to end stops every process that was started here.
+    """
+    running = asyncio.create_task(_run(broker=broker, seconds=seconds, plain=plain), name="demo")
+
+    def end() -> None:
+        # A second signal must not interrupt the tidying up: it is bounded.
+        if not running.cancelling():
+            running.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in _ENDING:
+        loop.add_signal_handler(number, end)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return 0
+    finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+
+
+async def _run(*, broker: str | None, seconds: float | None, plain: bool) -> int:
     clock = SystemClock()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_AGENT_")}
     async with AsyncExitStack() as stack:
@@ -135,10 +160,6 @@ async def run_demo(*, config: Path | None, broker: str | None, seconds: float | 
             )
             return await stack.enter_async_context(process)
 
-        if config is not None:
-            raise ConfigError(
-                "the demo makes its own configuration; run yours with `edge-agent run --config`"
-            )
         host, port = _broker_address(broker)
         mqtt: dict[str, Any] = {"host": host, "port": port}
         told_broker = f"{host}:{port}"
@@ -272,7 +293,7 @@ class _Demo:
         sys.stdout.write("\n".join(["Try in another terminal:", *self._view.commands, ""]))
         last = ""
         while self._agent.ended is None:
-            line = plain_line(node, self._view.receiver)
+            line = plain_line(node, self._view.receiver if self._receiver else None)
             if line != last:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()

@@ -115,12 +115,13 @@ class DemoView:
         )
 
 
-def plain_line(node: Node, receiver: Receiver) -> str:
+def plain_line(node: Node, receiver: Receiver | None) -> str:
     """Return the state in one line, for terminals that are none."""
+    received = f"received {receiver.frames} frames, " if receiver else ""
     return (
         f"{node.availability.get('state', 'starting')}: camera {node.get('camera', 'state')}, "
         f"stream {node.get('stream', 'state')} {_number(node.get('stream', 'fps'))} fps, "
-        f"received {receiver.frames} frames, lux {_number(node.get('camera', 'sensor', 'lux'))}, "
+        f"{received}lux {_number(node.get('camera', 'sensor', 'lux'))}, "
         f"profile {node.get('profile', 'active')}, snapshots {node.get('snapshot', 'count')}, "
         f"problems {len(node.get('problems') or [])}"
     )

@@ -65,6 +65,14 @@ class Surveyed:
 
 _BUILT_IN: Final = (
     DriverEntry(
+        name="picamera2",
+        factory="edge_agent.camera.drivers.picamera2.driver:Picamera2Driver",
+        options="edge_agent.camera.drivers.picamera2.options:Picamera2Options",
+        description="A Raspberry Pi camera, by picamera2 and libcamera",
+        auto=100,
+        missing="edge_agent.camera.drivers.picamera2.presence:missing",
+    ),
+    DriverEntry(
         name="simulated",
         factory="edge_agent.camera.drivers.simulated.driver:SimulatedDriver",
         options="edge_agent.camera.drivers.simulated.options:SimulatedOptions",

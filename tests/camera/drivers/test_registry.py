@@ -64,7 +64,7 @@ def test_a_wrong_name_gets_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="no camera driver 'simulatd'; did you mean 'simulated'") as caught:
         create("simulatd", options={}, clock=SystemClock())
     assert caught.value.field == "camera.driver"
-    assert caught.value.allowed == ["auto", "file", "simulated"]
+    assert caught.value.allowed == ["auto", "file", "picamera2", "simulated"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def point(name: str, value: str) -> EntryPoint:
 def test_third_parties_come_in_by_their_class(caplog: pytest.LogCaptureFixture) -> None:
     found = [point("mine", f"{HERE}:ThirdParty"), point("file", "x:y"), point("broken", "no_such_module:X")]
     table = entries(found=found)
-    assert set(table) == {"simulated", "file", "mine", "broken"}
+    assert set(table) == {"picamera2", "simulated", "file", "mine", "broken"}
     assert table["file"].factory.startswith("edge_agent.")
     assert "'file' (x:y) has a name that is taken" in caplog.text
     assert isinstance(create("mine", options={}, clock=SystemClock(), table=table), ThirdParty)

@@ -1,0 +1,121 @@
+"""The hardware encoder on a fake: it was not tried on a board yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.camera.drivers.picamera2.hardware_encoder import HardwareEncoder, hardware_encoder_is_here
+from edge_agent.camera.drivers.picamera2.options import Picamera2Options
+from edge_agent.errors import CameraError
+from tests.camera.drivers.picamera2.fake import World
+from tests.camera.drivers.picamera2.rig import Rig
+from tests.camera.drivers.picamera2.sensors import SENSORS
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "video11"
+    path.touch()
+    monkeypatch.setattr("edge_agent.camera.drivers.picamera2.camera.hardware_encoder_is_here", here)
+    return path
+
+
+def here(backend: object) -> bool:
+    return not getattr(backend, "pisp", True)
+
+
+def test_it_is_never_taken_on_a_pi_5_nor_on_a_pc_that_picamera2_takes_for_a_pi_4(tmp_path: Path) -> None:
+    sensors = (SENSORS["imx219"],)
+    there, absent = tmp_path / "video11", tmp_path / "none"
+    there.touch()
+    assert hardware_encoder_is_here(World(sensors, pisp=False).backend(), device=there)
+    assert not hardware_encoder_is_here(World(sensors, pisp=False).backend(), device=absent)
+    assert not hardware_encoder_is_here(World(sensors, pisp=True).backend(), device=there)
+
+
+@pytest.mark.usefixtures("device")
+def test_packets_are_passed_on_with_the_sensor_s_time_and_without_a_frame() -> None:
+    rig = Rig("imx219", {"video": {"width": 1280, "height": 720}}, pisp=False)
+    for _ in range(3):
+        sample = rig.take()
+        assert sample.frame is None
+        (packet,) = sample.packets
+        assert packet.keyframe
+        assert packet.pts_us == sample.pts_us
+    still = rig.driver.still(sample)
+    assert (still.frame.width, still.frame.height) == (1280, 720)
+
+
+@pytest.mark.usefixtures("device")
+def test_the_interval_of_keyframes_is_always_given_and_the_bit_rate_is_live() -> None:
+    rig = Rig("imx219", {"video": {"width": 1280, "height": 720, "fps": 20}}, pisp=False)
+    (encoder,) = rig.world.camera.encoders
+    assert encoder.options["iperiod"] == 20
+    rig.apply({"video": {"bitrate_bps": 3_000_000}})
+    assert encoder.bitrate == 3_000_000
+    rig.driver.request_keyframe()
+    assert encoder.keyframes == 1
+    rig.configure({"video": {"width": 640, "height": 480}})
+    assert len(rig.world.camera.encoders) == 1
+    assert rig.world.camera.encoders[0] is not encoder
+    assert rig.world.mistakes == []
+
+
+@pytest.mark.usefixtures("device")
+def test_a_bit_rate_at_which_it_stalls_is_not_offered() -> None:
+    assert Rig("imx219", pisp=False).capabilities.controls["video.bitrate_bps"].min == 250_000
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [((2560, 1440), Picamera2Options()), ((1280, 720), Picamera2Options(hardware_encoder="never"))],
+)
+def test_larger_pictures_and_who_does_not_want_it_get_frames(
+    size: tuple[int, int], options: Picamera2Options
+) -> None:
+    rig = Rig("imx219", {"video": {"width": size[0], "height": size[1]}}, pisp=False, options=options)
+    assert rig.take().frame is not None
+
+
+@pytest.mark.usefixtures("device")
+def test_where_it_does_not_start_the_picture_is_encoded_in_software(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError("ENOMEM")
+
+    monkeypatch.setattr("tests.camera.drivers.picamera2.fake.FakePicamera2.start_encoder", refuse)
+    assert Rig("imx219", {"video": {"width": 1280, "height": 720}}, pisp=False).take().frame is not None
+    assert "does not start: ENOMEM; the picture is encoded in software" in caplog.text
+
+
+def encoder_of(world: World, clock: list[float]) -> HardwareEncoder:
+    camera = world.backend().picamera2()
+    return HardwareEncoder(
+        backend=world.backend(), camera=camera, fps=30, bitrate_bps=1_000_000, monotonic=lambda: clock[0]
+    )
+
+
+def test_a_stalled_encoder_is_told_though_frames_come() -> None:
+    clock = [0.0]
+    encoder = encoder_of(World((SENSORS["imx219"],), pisp=False), clock)
+    for _ in range(6):
+        assert encoder.packets() == ()
+    clock[0] = 2.5
+    with pytest.raises(CameraError, match=r"stalls: no packet for 2\.5 s"):
+        encoder.packets()
+
+
+def test_what_it_is_handed_never_raises_and_is_bounded_to_a_keyframe() -> None:
+    encoder = encoder_of(World((SENSORS["imx219"],), pisp=False), [0.0])
+    encoder._take(None, True, 0)
+    assert encoder.packets() == ()
+    for number in range(125):
+        encoder._take(b"x", False, number)
+    assert encoder.packets() == ()
+    encoder._take(b"x", False, 500)
+    encoder._take(b"k", True, 600)
+    assert [packet.keyframe for packet in encoder.packets()] == [True]
