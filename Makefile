@@ -1,6 +1,6 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types contract bench contact-sheet test-oldest clean
+.PHONY: help demo test check format lint types contract bench contact-sheet test-oldest test-camera clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -57,6 +57,9 @@ test-oldest: ## Run the tests with the oldest versions that are supported (Debia
 	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/oldest.txt --editable '.[dev]'
 	@.venv-oldest/bin/python -m pytest $(ARGS)
+
+test-camera: ## Run the camera tests on the real picamera2 with a virtual camera (takes root and debootstrap)
+	@tests/virtual_camera/run $(ARGS)
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .venv-oldest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -131,6 +131,7 @@ class FrameLoop:
     def request_keyframe(self) -> None:
         """Make the next frame a keyframe; from any thread."""
         self._keyframe_wanted.set()
+        self._driver.request_keyframe()
 
     def last_sample(self) -> Sample:
         """Return the newest sample. Raises CameraError before the first."""

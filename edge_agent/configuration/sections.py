@@ -87,8 +87,9 @@ class CameraConfig(Section):
         return self
 
     def driver_options(self) -> dict[str, Any]:
-        """Return what the driver is to know, `path` included."""
-        return dict(self.options) if self.path is None else {**self.options, "path": str(self.path)}
+        """Return what the driver is to know: its options, and `path`, `index` and `id` where given."""
+        named = {"path": None if self.path is None else str(self.path), "index": self.index, "id": self.id}
+        return {**self.options, **{name: value for name, value in named.items() if value is not None}}
 
 
 class StreamConfig(Section):

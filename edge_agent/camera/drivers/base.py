@@ -76,6 +76,10 @@ class Driver(Protocol):
         """Wait for the next frame. None where the time ran out; raises CameraError where it is gone."""
         ...
 
+    def request_keyframe(self) -> None:
+        """Make the next packet a keyframe, where the driver encodes; from any thread."""
+        ...
+
     def trigger_focus(self) -> None:
         """Start one autofocus scan; how it ends is seen in `Reading.af_state` of the samples."""
         ...

@@ -141,6 +141,9 @@ class FileDriver:
         self._next = None
         return self._sample(shot, pts_us)
 
+    def request_keyframe(self) -> None:
+        """Nothing to do: frames are encoded later, and packets come with the file's own keyframes."""
+
     def trigger_focus(self) -> None:
         """Refuse: a file has no lens."""
         raise CameraError(f"'{self._options.path.name}' is a file and has no lens to focus")

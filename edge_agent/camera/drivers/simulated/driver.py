@@ -113,6 +113,9 @@ class SimulatedDriver:
         self._move_lens(held.focus)
         return imaging.sample(held, pts_us)
 
+    def request_keyframe(self) -> None:
+        """Nothing to do: its frames are encoded later."""
+
     def trigger_focus(self) -> None:
         """Begin a scan with the next frame, in whatever mode; in manual the lens stays where it ends."""
         self._opened()
