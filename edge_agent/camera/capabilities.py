@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["AfState", "CameraCapabilities", "Control", "Reading", "Resolution", "SensorMode", "Size"]
+__all__ = [
+    "AfState",
+    "CameraCapabilities",
+    "Control",
+    "Reading",
+    "Resolution",
+    "SensorMode",
+    "SensorReport",
+    "Size",
+]
 
 
 class _Document(BaseModel):
@@ -73,14 +82,9 @@ class CameraCapabilities(_Document):
 AfState = Literal["idle", "scanning", "focused", "failed"]
 
 
-class Reading(_Document):
-    """What the sensor reports of one frame. Null where a camera does not say.
+class SensorReport(_Document):
+    """What the sensor says of a frame; null where a camera does not say."""
 
-    `sequence` counts frames since the camera was opened; `timestamp_ns` is the sensor's monotonic clock.
-    """
-
-    sequence: int = 0
-    timestamp_ns: int = 0
     lux: float | None = None
     exposure_us: int | None = None
     analogue_gain: float | None = None
@@ -95,3 +99,13 @@ class Reading(_Document):
     black_levels: tuple[int, int, int, int] | None = None
     sensor_temperature_c: float | None = None
     crop: tuple[int, int, int, int] | None = None
+
+
+class Reading(SensorReport):
+    """The report of one frame.
+
+    `sequence` counts frames since the camera was opened; `timestamp_ns` is the sensor's monotonic clock.
+    """
+
+    sequence: int = 0
+    timestamp_ns: int = 0

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_agent.camera.capabilities import Reading
+from edge_agent.camera.capabilities import Reading, SensorReport
 from edge_agent.camera.limits import EffectiveLimit
 from edge_agent.camera.settings import CameraSettings
 
@@ -33,23 +33,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class SensorStatus(_Part):
-    """What the sensor reported last; null where it does not say."""
+class SensorStatus(SensorReport):
+    """What the sensor reported last, and what kind of light that is."""
 
-    lux: float | None = None
-    exposure_us: int | None = None
-    analogue_gain: float | None = None
-    digital_gain: float | None = None
-    colour_temperature_k: int | None = None
-    colour_gains: tuple[float, float] | None = None
-    lens_position: float | None = None
-    focus_fom: int | None = None
-    af_state: str | None = None
-    ae_converged: bool | None = None
-    frame_duration_us: int | None = None
-    black_levels: tuple[int, int, int, int] | None = None
-    sensor_temperature_c: float | None = None
-    crop: tuple[int, int, int, int] | None = None
     scene: Scene | None = None
 
     @classmethod
