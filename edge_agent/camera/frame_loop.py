@@ -35,6 +35,7 @@ class _Rate:
     """Counts and bytes over the last seconds."""
 
     def __init__(self) -> None:
+        self._begun = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque(maxlen=1000)
 
     def add(self, size: int = 0) -> None:
@@ -44,8 +45,9 @@ class _Rate:
         since = time.monotonic() - _MEASURED_S
         return [mark for mark in list(self._marks) if mark[0] >= since]
 
-    def age_s(self) -> float | None:
-        return time.monotonic() - self._marks[-1][0] if self._marks else None
+    def age_s(self) -> float:
+        """Return the seconds since the last one, or since the beginning where none has come yet."""
+        return time.monotonic() - (self._marks[-1][0] if self._marks else self._begun)
 
     def per_second(self) -> float | None:
         marks = self._recent()
@@ -159,6 +161,8 @@ class FrameLoop:
 
     def set_encoding(self, *, enabled: bool) -> None:
         """Encode, or spare the work; a job of the loop."""
+        if enabled and not self._encode:
+            self._packet_rate = _Rate()
         self._encode = enabled
         if not enabled:
             self._close_encoder()
@@ -174,7 +178,7 @@ class FrameLoop:
             packets=self._packets,
             encoded_bytes=self._bytes,
             encoded_bps=self._packet_rate.bits_per_second(),
-            last_packet_age_s=self._packet_rate.age_s(),
+            last_packet_age_s=self._packet_rate.age_s() if self._encode else None,
             encoder=("libx264" if self._encoder else "pass-through")
             if self._encode and self._packets
             else None,

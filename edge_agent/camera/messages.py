@@ -108,7 +108,11 @@ class Encoding(_Body):
 
 
 class Beat(_Body):
-    """The child's pulse: what it measured over the last seconds. Ages are None before the first."""
+    """The child's pulse: what it measured over the last seconds.
+
+    Ages count from the last one, or from the beginning where none has come; that of packets is None while
+    nothing is to be encoded.
+    """
 
     frames: int = 0
     fps: float | None = None

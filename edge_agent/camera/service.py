@@ -85,6 +85,7 @@ class CameraService:
         self._state: CameraState = "starting"
         self._reason: str | None = None
         self._since: datetime = clock.now()
+        self._interrupting = False
         self._last_words: str | None = None
         self._last_change: dict[str, Any] | None = None
         self._asked: dict[str, Any] = {}
@@ -157,9 +158,13 @@ class CameraService:
             if not dry_run and holds != current:
                 request = Apply(settings=holds, interrupts=resolution.interrupts)
                 timeout_s = _INTERRUPTING_TIMEOUT_S if resolution.interrupts else _APPLY_TIMEOUT_S
-                answer = await self.child.request(
-                    "apply", request.model_dump(mode="json"), timeout_s=timeout_s
-                )
+                self._interrupting = resolution.interrupts
+                try:
+                    answer = await self.child.request(
+                        "apply", request.model_dump(mode="json"), timeout_s=timeout_s
+                    )
+                finally:
+                    self._interrupting = False
                 holds = Applied.model_validate(answer.body).settings
                 self._take_settings(holds, cause=cause)
             if not dry_run:
@@ -261,16 +266,15 @@ class CameraService:
 
     def _take_beat(self, beat: Beat) -> None:
         self.beat = beat
-        if self._state not in ("running", "stalled"):
+        # While it is being configured anew no frames are due; that has a bound of its own.
+        if self._state not in ("running", "stalled") or self._interrupting:
             return
         fps = self._settings.video.fps if self._settings else 1.0
         patience_s = max(_STALLED_AFTER_S, _STALLED_AFTER_FRAMES / fps)
-        silent_s = max(
-            beat.last_frame_age_s or 0.0,
-            (beat.last_packet_age_s or 0.0) if beat.encoding else 0.0,
-        )
+        frame_age_s, packet_age_s = beat.last_frame_age_s or 0.0, beat.last_packet_age_s or 0.0
+        silent_s = max(frame_age_s, packet_age_s)
         if silent_s > patience_s:
-            what = "frame" if (beat.last_frame_age_s or 0.0) > patience_s else "encoded packet"
+            what = "frame" if frame_age_s > patience_s else "encoded packet"
             self._set_state("stalled", f"no {what} for {silent_s:.1f} s")
             self.child.restart_soon(f"the camera gave no {what} for {silent_s:.1f} s")
         elif self._state == "stalled":

@@ -1,0 +1,138 @@
+"""The two watchdogs of the camera: no frame, and no packet, each told and each ended by a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
+from edge_agent.camera.limits import starting_settings
+from edge_agent.camera.memory import SettingsMemory
+from edge_agent.camera.messages import Applied, Beat, Opened
+from edge_agent.camera.service import CameraService
+from edge_agent.contract.events import Events
+from edge_agent.contract.topics import Topics
+from edge_agent.health.problems import Problems
+from edge_agent.mqtt.message import Outgoing
+from edge_agent.processes.channel import Message
+from edge_agent.processes.child import ChildStatus
+from tests.clocks import ManualClock
+
+
+class FakeChild:
+    """A camera process that answers at once, but for an `apply` that a test holds."""
+
+    def __init__(self, clock: ManualClock, callbacks: dict[str, Any]) -> None:
+        self.callbacks = callbacks
+        self.status = ChildStatus("running", since=clock.now())
+        self.restarts: list[str] = []
+        self.hold: asyncio.Event | None = None
+        self.configuring = asyncio.Event()
+        driver = SimulatedDriver(options=SimulatedOptions(lux=500), clock=clock, paced=False)
+        self.capabilities = driver.open()
+        self.settings, _ = starting_settings({}, self.capabilities)
+
+    async def request(self, kind: str, body: dict[str, Any], *, timeout_s: float) -> Message:
+        if kind == "open":
+            opened = Opened(
+                driver="fake", because="a test", capabilities=self.capabilities, settings=self.settings
+            )
+            return Message("result", opened.model_dump(mode="json"))
+        if self.hold is not None:
+            self.configuring.set()
+            await self.hold.wait()
+        return Message("result", Applied(settings=body["settings"]).model_dump(mode="json"))
+
+    def restart_soon(self, reason: str) -> None:
+        self.restarts.append(reason)
+
+    def beat(self, **measured: Any) -> None:
+        self.callbacks["on_message"](Message("beat", Beat(**measured).model_dump(mode="json")))
+
+
+class Rig:
+    def __init__(self, directory: Path) -> None:
+        clock = ManualClock()
+        self.published: list[Outgoing] = []
+        topics = Topics(root="edge/v1", node="porch")
+        events = Events(topics=topics, clock=clock, publish=self.published.append)
+        self.problems = Problems(clock=clock, events=events, changed=lambda: None)
+        self.camera = CameraService(
+            driver="fake",
+            options={},
+            memory=SettingsMemory(path=directory / "settings.json", configured={}),
+            listener_fd=0,
+            keyframe_interval_s=1.0,
+            new_child=lambda **callbacks: FakeChild(clock, callbacks),  # type: ignore[arg-type] # a fake
+            clock=clock,
+            events=events,
+            problems=self.problems,
+            status_changed=lambda: None,
+            capabilities_changed=lambda: None,
+        )
+        self.child: FakeChild = self.camera.child  # type: ignore[assignment] # see above
+
+    def told(self) -> list[str]:
+        return [json.loads(message.payload)["event_type"] for message in self.published]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> Rig:
+    made = Rig(tmp_path)
+    await made.child.callbacks["on_up"]()
+    return made
+
+
+async def test_frames_that_come_are_no_problem(rig: Rig) -> None:
+    rig.child.beat(frames=30, last_frame_age_s=0.03, encoding=True, last_packet_age_s=0.03)
+    assert rig.camera.status().state == "running"
+    assert rig.child.restarts == []
+
+
+@pytest.mark.parametrize(
+    ("measured", "what"),
+    [
+        ({"frames": 30, "last_frame_age_s": 2.5, "encoding": True, "last_packet_age_s": 2.5}, "frame"),
+        ({"frames": 0, "last_frame_age_s": 3.0}, "frame"),
+        (
+            {"frames": 99, "last_frame_age_s": 0.1, "encoding": True, "last_packet_age_s": 4.0},
+            "encoded packet",
+        ),
+    ],
+    ids=["frames stopped", "no frame ever came", "the encoder stopped"],
+)
+async def test_silence_is_told_and_ended(rig: Rig, measured: dict[str, Any], what: str) -> None:
+    rig.child.beat(**measured)
+    status = rig.camera.status()
+    assert status.state == "stalled"
+    assert status.reason is not None
+    assert status.reason.startswith(f"no {what} for ")
+    assert len(rig.child.restarts) == 1
+    assert [problem["code"] for problem in rig.problems.document()] == ["camera_down"]
+    assert rig.told()[-2:] == ["stalled", "raised"]
+
+
+async def test_a_slow_frame_rate_gets_the_time_of_five_frames(rig: Rig) -> None:
+    await rig.camera.change({"video": {"fps": 1.0}}, cause="a test")
+    rig.child.beat(frames=3, last_frame_age_s=4.0)
+    assert rig.child.restarts == []
+    rig.child.beat(frames=3, last_frame_age_s=5.5)
+    assert len(rig.child.restarts) == 1
+
+
+async def test_no_frames_are_due_while_it_is_configured_anew(rig: Rig) -> None:
+    rig.child.hold = asyncio.Event()
+    changing = asyncio.create_task(
+        rig.camera.change({"video": {"width": 640, "height": 480}}, cause="a test")
+    )
+    await rig.child.configuring.wait()
+    rig.child.beat(frames=30, last_frame_age_s=4.0)
+    assert rig.child.restarts == []
+    rig.child.hold.set()
+    assert (await changing).interrupted
+    rig.child.beat(frames=30, last_frame_age_s=4.0)
+    assert len(rig.child.restarts) == 1
