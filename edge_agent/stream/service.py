@@ -232,6 +232,9 @@ class StreamService:
         if beat is None:
             return "connecting", self.child.status.reason or "the publisher is starting", None
         silent_s = self._beat_age_s()
+        if beat.state == "connecting" and beat.code is not None:
+            # Another try after a failure: until one succeeds it has failed, told once and not at every try.
+            return "failed", beat.reason, beat.code
         if beat.state != "publishing":
             return beat.state, beat.reason, beat.code
         if silent_s > _SILENT_AFTER_S:

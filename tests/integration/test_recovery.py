@@ -38,6 +38,11 @@ def _publishing(status: Any) -> bool:
     return bool(status["stream"]["state"] == "publishing")
 
 
+def _events(agent: AgentProcess, listener: Listener, kind: str, since: int) -> list[str]:
+    topic = f"{agent.base}/event/{kind}"
+    return [seen.json["event_type"] for seen in listener.seen[since:] if seen.topic == topic]
+
+
 def _more_frames(receiver: ReceiverProcess) -> None:
     frames = receiver.last.get("frames", 0)
     wait_until(lambda: receiver.last.get("frames", 0) > frames + 10, what="more frames at the receiver")
@@ -156,11 +161,14 @@ def test_a_server_that_goes_away_is_found_again(
     assert lost["stream"]["reason"]
     assert any(problem["code"] == "stream_down" for problem in lost["problems"])
     assert agent.command("image", {"contrast": 1.1})["state"] == "done"
-    since = listener.mark()
+    agent.status(lambda status: status["stream"]["attempts"] >= 4, since=since, timeout_s=30)
     receiver.start()
-    back = agent.status(_publishing, since=since, timeout_s=30)
+    back = agent.status(_publishing, since=listener.mark(), timeout_s=30)
     assert back["stream"]["reconnects"] >= 1
     receiver.wait_for_frames(10)
+    # However often it was tried in between: told once when it went, once when it was back.
+    assert _events(agent, listener, "stream", since) == ["failed", "publishing"]
+    assert _events(agent, listener, "problem", since) == ["raised", "solved"]
 
 
 def test_a_stream_without_a_server_says_so_from_the_start(
