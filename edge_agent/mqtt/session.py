@@ -380,8 +380,12 @@ class Session:
                 "check mqtt.tls.cert and mqtt.tls.key",
                 code="tls_failed",
             )
+        if self._config.tls is None:
+            hint = "does this port speak MQTT, and does it want TLS?"
+        else:
+            # With TLS 1.3 a refused certificate's alert can be lost to the reset that follows it.
+            hint = "does this port speak MQTT, and does it want a client certificate (mqtt.tls.cert)?"
         return LinkError(
-            f"the broker {address} closed the connection without an answer{detail}; "
-            "does this port speak MQTT, and does it want TLS?",
+            f"the broker {address} closed the connection without an answer{detail}; {hint}",
             code="broker_closed",
         )

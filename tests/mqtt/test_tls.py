@@ -133,7 +133,8 @@ async def test_a_missing_client_certificate_is_told(pki: Path, tmp_path: Path) -
     with Mosquitto(tmp_path, listener=listener(pki, ask_client=True)) as broker:
         async with Owner(port=broker.port, tls={"ca": pki / "ca.pem"}) as owner:
             status = await owner.state("backing_off")
-            assert status.code == "tls_failed"
+            # The alert may be lost to the reset that follows it: either way it is said what to look at.
+            assert status.code in {"tls_failed", "broker_closed"}
             assert "mqtt.tls.cert" in (status.reason or "")
 
 
