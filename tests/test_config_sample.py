@@ -1,4 +1,4 @@
-"""The sample in systemd/config.yaml shows every key of the core with its default: it cannot go stale."""
+"""The sample in systemd/config.yaml shows every key with its default: it cannot go stale."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from edge_agent.config import CORE_SECTIONS, load
+from edge_agent.feature import discover
 
+SECTIONS = {name: feature.section for name, feature in discover().items() if feature.section is not None}
 SAMPLE = Path(__file__).parents[1] / "systemd" / "config.yaml"
 
 
 def explained(text: str, directory: Path) -> dict[str, tuple[Any, str]]:
     file = directory / "config.yaml"
     file.write_text(text)
-    configuration = load(file, environ={}, sections={})
+    configuration = load(file, environ={}, sections=SECTIONS)
     return {line.path: (line.value, line.origin) for line in configuration.explain()}
 
 
@@ -37,7 +39,9 @@ def test_as_it_is_it_changes_nothing(tmp_path: Path) -> None:
 def test_it_shows_every_key_with_its_default(tmp_path: Path) -> None:
     uncommented = re.sub(r"(?m)^( *)#(\w+:)", r"\1\2", SAMPLE.read_text())
     sample = explained(uncommented, tmp_path)
-    declared = {"state_dir"}.union(*(keys_of(model, f"{name}.") for name, model in CORE_SECTIONS.items()))
+    declared = {"state_dir"}.union(
+        *(keys_of(model, f"{name}.") for name, model in {**CORE_SECTIONS, **SECTIONS}.items())
+    )
     assert {path for path, (_, origin) in sample.items() if origin != "default"} == declared
     defaults = explained("", tmp_path)
     own = {"node.id", "node.name", "stream.url"}  # these follow from the host's name
