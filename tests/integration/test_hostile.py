@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.agent_process import FINAL, AgentProcess
-from tests.brokers import Mosquitto, mosquitto_executable
 from tests.listener import Listener
 from tests.rtsp_servers import wait_until
 
@@ -54,21 +51,6 @@ _PAYLOADS = st.one_of(
     ),
     st.just(b"x" * 100_000),
 )
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AgentProcess, Listener]]:
-    if mosquitto_executable() is None:
-        pytest.skip("needs mosquitto: apt-get install mosquitto")
-    directory: Path = tmp_path_factory.mktemp("hostile")
-    with (
-        Mosquitto(directory) as broker,
-        Listener(broker.port, "#") as listener,
-        AgentProcess(directory, port=broker.port, listener=listener) as agent,
-    ):
-        agent.online()
-        agent.running()
-        yield agent, listener
 
 
 @settings(

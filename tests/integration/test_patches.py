@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,25 +10,9 @@ from hypothesis import strategies as st
 
 from edge_agent.camera.settings import flatten, unflatten
 from tests.agent_process import AgentProcess
-from tests.brokers import Mosquitto, mosquitto_executable
 from tests.listener import Listener
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AgentProcess, Listener]]:
-    if mosquitto_executable() is None:
-        pytest.skip("needs mosquitto: apt-get install mosquitto")
-    directory: Path = tmp_path_factory.mktemp("patches")
-    with (
-        Mosquitto(directory) as broker,
-        Listener(broker.port, "#") as listener,
-        AgentProcess(directory, port=broker.port, listener=listener) as agent,
-    ):
-        agent.online()
-        agent.running()
-        yield agent, listener
 
 
 def _values(path: str, control: Any) -> st.SearchStrategy[Any]:

@@ -21,21 +21,6 @@ FRAME_US = 1_000_000 // FPS
 LIVE_CHANGE = {"image": {"brightness": 0.2}}
 
 
-@pytest.fixture(scope="module")
-def passable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clips") / "passable.mp4")
-
-
-@pytest.fixture(scope="module")
-def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clips") / "reordered.mp4", b_frames=2)
-
-
-@pytest.fixture(scope="module")
-def mpeg4(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clips") / "mpeg4.avi", codec="mpeg4")
-
-
 def test_without_loop_the_camera_is_gone_at_the_end(passable: Path, reordered: Path) -> None:
     for path in (passable, reordered):
         with playing(path, loop=False) as player:
