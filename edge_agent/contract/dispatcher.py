@@ -133,7 +133,8 @@ class Dispatcher:
         request = _Request(name, Envelope(payload=None, is_object=False), message, started)
         try:
             self._check_size(message)
-            request = _Request(name, open_envelope(message.payload), message, started)
+            envelope = open_envelope(message.payload)
+            request = _Request(name, envelope, message, started, given=envelope.payload)
             self._take(request)
         except EdgeAgentError as error:
             # What may pass by itself is not the id's outcome: the same id may be tried again.

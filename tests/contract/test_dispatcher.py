@@ -343,6 +343,11 @@ async def test_more_than_two_hundred_at_once_are_busy_and_may_be_tried_again(des
     assert len(desk.handler.calls) == 201
 
 
+async def test_a_refusal_says_what_was_requested_also_where_that_came_bare(desk: Desk) -> None:
+    assert (await desk.ask("nothing_like_it", {"fps": 5}))["requested"] == {"fps": 5}
+    assert (await desk.ask("scan", b"[1, 2]"))["requested"] == [1, 2]
+
+
 # ---- where answers go
 
 
