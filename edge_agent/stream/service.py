@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _WATCH_EVERY_S: Final = 1.0
 _SILENT_AFTER_S: Final = 2.5
 _FLOWING_WITHIN_S: Final = 3.0
+_MEASURED_AFTER_S: Final = 1.5
 _WRITE_MAY_TAKE_S: Final = 5.0
 
 _WORDS: Final = {"on": "start", "off": "stop", "true": "start", "false": "stop"}
@@ -97,7 +98,7 @@ class StreamService:
         self._beat: PublisherBeat | None = None
         self._beat_at = clock.monotonic()
         self._earlier = StreamStatus(state="stopped", since="", url="", enabled=False)
-        self._told: tuple[str, str | None] = ("stopped", None)
+        self._told: tuple[str, str | None, bool] = ("stopped", None, False)
         self._since: datetime = clock.now()
         self.child = new_child(
             name="publisher",
@@ -134,8 +135,8 @@ class StreamService:
             url=mask_url(self._url),
             enabled=self._enabled,
             encoder=camera.encoder,
-            fps=round(beat.fps, 2) if beat and state == "publishing" else None,
-            bitrate_bps=beat.bitrate_bps if beat and state == "publishing" else None,
+            fps=round(beat.fps, 2) if beat and self._measured(state) else None,
+            bitrate_bps=beat.bitrate_bps if beat and self._measured(state) else None,
             frames=earlier.frames + (beat.packets if beat else 0),
             bytes=earlier.bytes + (beat.bytes if beat else 0),
             keyframes=earlier.keyframes + (beat.keyframes if beat else 0),
@@ -246,14 +247,21 @@ class StreamService:
             return "waiting", f"no packets from the camera for {age_s:.0f} s", None
         return "publishing", None, None
 
+    def _measured(self, state: PublisherState) -> bool:
+        """Whether it has published long enough for its rates to say something."""
+        return (
+            state == "publishing" and self._beat is not None and self._beat.since_age_s >= _MEASURED_AFTER_S
+        )
+
     def _look(self) -> None:
         """Compare with what was last told, and tell; end a publisher that is blocked in a write."""
         state, reason, code = self._judge()
-        if (state, code) != self._told:
+        told = (state, code, self._measured(state))
+        if told != self._told:
             if state != self._told[0]:
                 self._since = self._clock.now()
                 self._events.emit("stream", state, reason=reason, code=code)
-            self._told = (state, code)
+            self._told = told
             self._status_changed()
         self._problems.set("stream_down", f"{code or state}: {reason}" if state == "failed" else None)
         beat = self._beat

@@ -13,7 +13,8 @@ class StreamStatus(BaseModel):
     """The stream as measured. `publishing` means that packets left in the last seconds.
 
     `frames` and `bytes` count what was written to the server since the agent's start, `dropped` what did not
-    fit into the queue before it. `fps` and `bitrate_bps` are those of the last three seconds.
+    fit into the queue before it. `fps` and `bitrate_bps` are those of the last three
+    seconds, null until it has published for a moment.
     """
 
     model_config = ConfigDict(frozen=True)

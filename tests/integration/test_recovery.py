@@ -216,3 +216,10 @@ def _alive(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - one line
         return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_rate_is_told_when_it_says_something(agent: AgentProcess, listener: Listener) -> None:
+    first = listener.wait(f"{agent.base}/status", lambda seen: _publishing(seen.json)).json
+    assert first["stream"]["fps"] is None
+    told = agent.status(lambda status: status["stream"]["fps"] is not None, since=0)
+    assert 15 < told["stream"]["fps"] < 25
