@@ -1,6 +1,6 @@
 """What the agent and the camera child say to each other.
 
-Requests of the agent: `open`, `apply`, `still`, `focus`, `stream`, `keyframe`; each is answered by `result`
+Requests of the agent: `open`, `apply`, `still`, `focus`, `encode`, `keyframe`; each is answered by `result`
 or `error`. The child beats once a second by itself with a `Beat`.
 """
 

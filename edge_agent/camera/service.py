@@ -129,7 +129,6 @@ class CameraService:
     def status(self) -> CameraStatus:
         """Return `status.camera`."""
         capabilities, settings = self.capabilities, self._settings
-        known = capabilities is not None and settings is not None
         return CameraStatus(
             driver=self._opened.driver if self._opened else None,
             model=capabilities.model if capabilities else None,
@@ -139,7 +138,7 @@ class CameraService:
             restarts=self.child.status.restarts,
             settings=settings,
             sensor=SensorStatus.of(self.beat.reading),
-            effective_limits=effective_limits(settings, capabilities) if known else {},  # type: ignore[arg-type] # `known` says so
+            effective_limits=effective_limits(settings, capabilities) if settings and capabilities else {},
             fps=None if self.beat.fps is None else round(self.beat.fps, 2),
             frames=self.beat.frames,
             last_change=self._last_change,
