@@ -108,6 +108,7 @@ async def test_a_lost_connection_ends_a_contest(monkeypatch: pytest.MonkeyPatch)
     watched.availability.lost()
     watched.availability.born(8)
     sent = len(watched.sent)
+    # A later timer of the same loop: the contest's own, of a millisecond, would have come before it.
     await asyncio.sleep(0.01)
     assert len(watched.sent) == sent
 
