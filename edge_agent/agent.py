@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from edge_agent.clock import Clock
 from edge_agent.config import Configuration
 from edge_agent.contract.availability import Availability
 from edge_agent.contract.command import Registry, bound
+from edge_agent.contract.commands import Commands
 from edge_agent.contract.dispatcher import Dispatcher
 from edge_agent.contract.events import Events
 from edge_agent.contract.journal import Journal
@@ -65,6 +66,7 @@ class Agent:
         self._restart = False
         self._epoch = 0
         self._features: dict[str, Feature] = {}
+        self._readers: dict[str, list[Callable[[Incoming], None]]] = {}
         self._feature_states: dict[str, dict[str, str | None]] = {}
         node = configuration.node
         self._topics = Topics(root=configuration.mqtt.root, node=node.id, groups=node.groups)
@@ -94,6 +96,8 @@ class Agent:
             contested=partial(self._problems.set, "duplicate_node"),
         )
         self._registry = Registry()
+        deny = frozenset(configuration.commands.deny)
+        self._commands = Commands(registry=self._registry, deny=deny)
         self._journal = Journal(
             path=configuration.state_dir / "journal.jsonl",
             clock=clock,
@@ -109,7 +113,7 @@ class Agent:
             publish=self._publish,
             clock=clock,
             max_payload_bytes=configuration.commands.max_payload_bytes,
-            deny=frozenset(configuration.commands.deny),
+            deny=deny,
         )
 
     def stop(self) -> None:
@@ -216,22 +220,26 @@ class Agent:
             events=self._events,
             problems=self._problems,
             camera=self._camera,
+            commands=self._commands,
             publish=self._publish,
             status_changed=self._board.changed,
             child_pids=self._child_pids,
         )
         for name, feature_type in self._feature_types.items():
             try:
-                config = (
-                    self._configuration.section(name, feature_type.section) if feature_type.section else None
-                )
+                section = feature_type.section
+                config = self._configuration.section(name, section) if section else None
                 feature = feature_type(host=host, config=config)
                 commands = list(feature.commands())
+                subscriptions = dict(feature.subscriptions())
                 await stack.enter_async_context(feature)
                 for entry in commands:
                     self._registry.add(entry)
                 for key, part in feature.status().items():
                     self._board.add(key, part)
+                for topic, reader in subscriptions.items():
+                    self._readers.setdefault(topic, []).append(reader)
+                self._link.also_subscribe(subscriptions)
             except Exception as error:
                 # A broken feature stops nobody: it has a named state, and the agent lives on without it.
                 logger.exception("The feature %s did not start", name)
@@ -292,6 +300,8 @@ class Agent:
             self._availability.seen(message)
         elif self._topics.command_of(message.topic) is not None:
             self._dispatcher.receive(message)
+        for reader in self._readers.get(message.topic, ()):
+            reader(message)
 
     def _link_changed(self, status: LinkStatus) -> None:
         if status.state != "online":

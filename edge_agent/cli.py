@@ -59,7 +59,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _sections(features: Mapping[str, type[Feature]]) -> dict[str, type[BaseModel]]:
-    return {name: feature.section for name, feature in features.items() if feature.section is not None}
+    return {name: model for feature in features.values() for name, model in feature.sections().items()}
 
 
 def _load(config: Path | None, broker: str | None = None) -> tuple[Configuration, dict[str, type[Feature]]]:

@@ -21,11 +21,12 @@ from edge_agent.camera.port import CameraPort
 from edge_agent.clock import Clock
 from edge_agent.config import Configuration
 from edge_agent.contract.command import Command, bound
+from edge_agent.contract.commands import Commands
 from edge_agent.contract.events import Events
 from edge_agent.contract.status import Part
 from edge_agent.contract.topics import Topics
 from edge_agent.health.problems import Problems
-from edge_agent.mqtt.message import Outgoing
+from edge_agent.mqtt.message import Incoming, Outgoing
 
 __all__ = ["Feature", "Host", "discover"]
 
@@ -45,6 +46,7 @@ class Host:
     events: Events
     problems: Problems
     camera: CameraPort
+    commands: Commands
     publish: Callable[[Outgoing], None]
     status_changed: Callable[[], None]
     child_pids: Callable[[], Mapping[str, int]]
@@ -60,6 +62,11 @@ class Feature:
         self.host = host
         self.config = config
 
+    @classmethod
+    def sections(cls) -> Mapping[str, type[BaseModel]]:
+        """Return the sections of the configuration that are this feature's; `config` is that of its name."""
+        return {} if cls.section is None else {cls.name: cls.section}
+
     def commands(self) -> Iterable[Command]:
         """Return the commands that this feature carries out: its methods declared by `@command`."""
         return tuple(bound(self))
@@ -71,6 +78,10 @@ class Feature:
     def retained(self) -> Iterable[Outgoing]:
         """Return the retained documents that this feature publishes at every birth."""
         return ()
+
+    def subscriptions(self) -> Mapping[str, Callable[[Incoming], None]]:
+        """Return the topics that this feature reads, without wildcards, and who takes their messages."""
+        return {}
 
     async def __aenter__(self) -> Self:
         return self

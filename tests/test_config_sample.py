@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from edge_agent.config import CORE_SECTIONS, load
 from edge_agent.feature import discover
 
-SECTIONS = {name: feature.section for name, feature in discover().items() if feature.section is not None}
+SECTIONS = {name: model for feature in discover().values() for name, model in feature.sections().items()}
 SAMPLE = Path(__file__).parents[1] / "systemd" / "config.yaml"
 
 

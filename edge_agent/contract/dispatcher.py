@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from edge_agent.clock import Clock
 from edge_agent.contract.command import Call, Command, Outcome, Registry
+from edge_agent.contract.commands import refuse_denied
 from edge_agent.contract.envelope import Envelope, bounded, open_envelope
 from edge_agent.contract.events import Events
 from edge_agent.contract.journal import Journal
@@ -150,8 +151,7 @@ class Dispatcher:
             return
         if envelope.fault is not None:
             raise envelope.fault
-        if request.name in self._deny:
-            raise RefusedError(f"this node does not take '{request.name}' (commands.deny)", code="denied")
+        refuse_denied(request.name, self._deny)
         command = self._registry.find(request.name)
         self._check_expiry(request)
         given = (

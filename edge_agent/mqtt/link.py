@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -91,6 +91,10 @@ class Link:
     def status(self) -> LinkStatus:
         """The present status, its counters up to date."""
         return replace(self._status, dropped=self._outbox.dropped, rejected=self._rejected)
+
+    def also_subscribe(self, filters: Iterable[str]) -> None:
+        """Read these, too, from the next connection on."""
+        self._subscriptions = tuple(dict.fromkeys((*self._subscriptions, *filters)))
 
     async def run(self) -> None:
         """Connect and serve, for ever or until `stop`. Cancelling closes at once: the will is published."""

@@ -6,25 +6,20 @@ import json
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
 from edge_agent.camera.limits import resolve, starting_settings
 from edge_agent.camera.port import Change
 from edge_agent.camera.settings import CameraSettings, flatten, normalise
-from edge_agent.config import load
 from edge_agent.contract.command import Call, Outcome, bound
-from edge_agent.contract.events import Events
-from edge_agent.contract.topics import Topics
 from edge_agent.contract.validation import validate
 from edge_agent.errors import CameraUnavailableError
-from edge_agent.feature import Host
-from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.profiles.feature import ProfilesConfig, ProfilesFeature
 from tests.camera.imx708 import IMX708
 from tests.clocks import ManualClock, settled
+from tests.features import Desk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,24 +92,10 @@ class House:
 
     @asynccontextmanager
     async def living(self, **config: Any) -> AsyncIterator[ProfilesFeature]:
-        configuration = load(None, environ={"EDGE_AGENT_STATE_DIR": str(self.path / "state")}, sections={})
-        topics = Topics(root="edge/v1", node="porch")
-        events = Events(topics=topics, clock=self.clock, publish=self.sent.append)
-        self.problems = Problems(clock=self.clock, events=events, changed=lambda: None)
-        host = Host(
-            configuration=configuration,
-            topics=topics,
-            clock=self.clock,
-            random=Random(0),
-            events=events,
-            problems=self.problems,
-            camera=self.camera,
-            publish=self.sent.append,
-            status_changed=lambda: None,
-            child_pids=dict,
-        )
+        desk = Desk(state_dir=self.path / "state", camera=self.camera, clock=self.clock)
+        self.sent, self.problems = desk.sent, desk.problems
         settings = {"directories": (self.path / "own",), "timezone": "UTC", **config}
-        async with ProfilesFeature(host=host, config=ProfilesConfig(**settings)) as feature:
+        async with ProfilesFeature(host=desk.host, config=ProfilesConfig(**settings)) as feature:
             await self.moment()
             yield feature
 
