@@ -94,6 +94,7 @@ class Agent:
             clock=clock,
             publish=self._publish,
             contested=partial(self._problems.set, "duplicate_node"),
+            unheard=partial(self._problems.set, "silently_denied"),
         )
         self._registry = Registry()
         deny = frozenset(configuration.commands.deny)
@@ -311,6 +312,11 @@ class Agent:
             "subscription_denied",
             f"the broker does not let this agent read {denied}: mend its ACL" if denied else None,
         )
+        refused = ", ".join(status.denied_publishes)
+        self._problems.set(
+            "publish_denied",
+            f"the broker does not let this agent write {refused}: mend its ACL" if refused else None,
+        )
         if status.code == "duplicate_client_id" or status.state == "online":
             self._problems.set("duplicate_client_id", status.reason if status.state != "online" else None)
         self._board.changed()
@@ -326,6 +332,7 @@ class Agent:
             "epoch": status.session_epoch,
             "reconnects": status.reconnects,
             "denied_subscriptions": list(status.denied_subscriptions),
+            "denied_publishes": list(status.denied_publishes),
             "dropped": {"replies": status.dropped.replies, "events": status.dropped.events},
             "refused_commands": self._dispatcher.refused_count,
         }

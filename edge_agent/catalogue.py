@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_agent import CONTRACT_VERSION
 from edge_agent.camera.commands import SETTINGS_COMMANDS
 from edge_agent.camera.feature import CameraCommands
+from edge_agent.contract.access import emqx_rules, mosquitto_rules
 from edge_agent.contract.command import CommandSpec, declared
 from edge_agent.feature import Feature
 from edge_agent.storage import write_atomically
@@ -36,18 +37,24 @@ def write_contract(
             spec.name: spec.document() for spec in sorted(command_specs(features), key=lambda spec: spec.name)
         },
     }
-    path = directory / "commands.json"
-    content = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
-    if _says(path, json.loads(content)):
-        return []
+    files = {
+        directory / "commands.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        directory / "acl" / "mosquitto.acl": mosquitto_rules(),
+        directory / "acl" / "emqx.conf": emqx_rules(),
+    }
+    stale = [path for path, text in files.items() if not _says(path, text)]
     if not dry_run:
-        write_atomically(path, content, mode=0o644)
-    return [path]
+        for path in stale:
+            write_atomically(path, files[path].encode(), mode=0o644)
+    return stale
 
 
-def _says(path: Path, document: object) -> bool:
-    # By meaning, not by bytes: pydantic's versions write one limit as 1 and as 1.0.
+def _says(path: Path, text: str) -> bool:
     try:
-        return bool(json.loads(path.read_bytes()) == document)
+        present = path.read_bytes()
+        if path.suffix == ".json":
+            # By meaning, not by bytes: pydantic's versions write one limit as 1 and as 1.0.
+            return bool(json.loads(present) == json.loads(text))
     except (OSError, ValueError):
         return False
+    return present == text.encode()

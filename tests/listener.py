@@ -33,13 +33,15 @@ class Seen:
 class Listener:
     """Subscribed to `topics` for the length of a `with` block."""
 
-    def __init__(self, port: int, *topics: str) -> None:
+    def __init__(self, port: int, *topics: str, user: str | None = None, password: str | None = None) -> None:
         self.seen: list[Seen] = []
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._topics = topics
         self._port = port
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        if user is not None:
+            self._client.username_pw_set(user, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()

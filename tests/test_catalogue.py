@@ -57,9 +57,9 @@ def test_a_declaration_is_whole(spec: CommandSpec) -> None:
 
 def test_the_contract_is_written_once(tmp_path: Path) -> None:
     path = tmp_path / "commands.json"
-    assert write_contract(tmp_path, FEATURES, dry_run=True) == [path]
+    assert path in write_contract(tmp_path, FEATURES, dry_run=True)
     assert not path.exists()
-    assert write_contract(tmp_path, FEATURES) == [path]
+    assert path in write_contract(tmp_path, FEATURES)
     assert write_contract(tmp_path, FEATURES) == []
     document = json.loads(path.read_bytes())
     assert document["contract_version"] == CONTRACT_VERSION

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 _CONTESTS: Final = 5
 _CONTEST_WINDOW_S: Final = 60.0
+# By then even a slow broker has sent the birth back.
+_ECHO_WITHIN_S: Final = 15.0
 
 
 class Availability:
@@ -29,11 +31,14 @@ class Availability:
         clock: Clock,
         publish: Callable[[Outgoing], None],
         contested: Callable[[str | None], None],
+        unheard: Callable[[str | None], None],
     ) -> None:
         self._topic = topic
         self._clock = clock
         self._publish = publish
         self._contested = contested
+        self._unheard = unheard
+        self._waiting: asyncio.TimerHandle | None = None
         self._present: Outgoing | None = None
         self._confirmed = False
         self._again: asyncio.TimerHandle | None = None
@@ -49,10 +54,13 @@ class Availability:
         self._present = self.message("online", epoch)
         self._confirmed = False
         self._publish(self._present)
+        self._stop_waiting()
+        self._waiting = asyncio.get_running_loop().call_later(_ECHO_WITHIN_S, self.give_up_waiting)
 
     def lost(self) -> None:
         """The connection is gone: what comes before the next birth is no contradiction."""
         self._present = None
+        self._stop_waiting()
         if self._again is not None:
             self._again.cancel()
             self._again = None
@@ -68,6 +76,8 @@ class Availability:
             return
         if message.payload == present.payload:
             self._confirmed = True
+            self._stop_waiting()
+            self._unheard(None)
             return
         if not self._confirmed:
             return  # the broker had this before the birth, which has replaced it since
@@ -81,6 +91,22 @@ class Availability:
             )
             return
         self._correct(present, now)
+
+    def give_up_waiting(self) -> None:
+        """Tell that the birth has not come back; it is called when it should have.
+
+        Some brokers deny a subscription or a message without a word: this is how it shows.
+        """
+        self._waiting = None
+        self._unheard(
+            f"what this agent writes on '{self._topic}' does not come back: the broker's access list must "
+            "let it write and read there; commands may not reach it either"
+        )
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def look_again(self) -> None:
         """Put right what was left alone in a contest; it is called once the contest is over.

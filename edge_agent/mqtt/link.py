@@ -35,6 +35,7 @@ _STOP_TIMEOUT_S: Final = 3.0
 _BIRTH_TIMEOUT_S: Final = 30.0
 _YOUNG_S: Final = 5.0
 _PROBE_TIMEOUT_S: Final = 2.0
+_MAX_DENIED_TOLD: Final = 8
 _ENDED_BY_THE_BROKER: Final = frozenset({"connection_lost", "broker_disconnected", "message_too_large"})
 
 
@@ -221,7 +222,11 @@ class Link:
         self._session = session
         self._outbox.open(window=min(_WINDOW, session.receive_maximum))
         self._status = replace(
-            self._status, protocol=version, session_epoch=epoch, denied_subscriptions=denied
+            self._status,
+            protocol=version,
+            session_epoch=epoch,
+            denied_subscriptions=denied,
+            denied_publishes=(),
         )
         await self._give_birth(session, epoch)
         if session.ended.done():
@@ -309,8 +314,12 @@ class Link:
             protocol=before.protocol if connected else None,
             session_epoch=before.session_epoch if connected else None,
             denied_subscriptions=before.denied_subscriptions if connected else (),
+            denied_publishes=before.denied_publishes if connected else (),
             reconnects=max(self._connections - 1, 0),
         )
+        self._tell()
+
+    def _tell(self) -> None:
         if self._on_state is not None:
             try:
                 self._on_state(self.status)
@@ -330,12 +339,20 @@ class Link:
         self._pump()
 
     def _acknowledge(self, ticket: int, accepted: bool) -> None:
-        self._outbox.acknowledged(ticket)
+        message = self._outbox.acknowledged(ticket)
         if not accepted:
             self._rejected += 1
-            if self._rejected == 1:
-                logger.warning("the broker refused a publish: its access list must allow this node's topics")
+            if message is not None:
+                self._note_denied(message.topic)
         self._pump()
+
+    def _note_denied(self, topic: str) -> None:
+        denied = self._status.denied_publishes
+        if topic in denied or len(denied) >= _MAX_DENIED_TOLD:
+            return
+        logger.warning("the broker refused a message on '%s': its access list must allow it", topic)
+        self._status = replace(self._status, denied_publishes=(*denied, topic))
+        self._tell()
 
     def _pump(self) -> None:
         session = self._session

@@ -145,9 +145,10 @@ class Outbox:
             self._under_way[entry.ticket] = entry
         return entry
 
-    def acknowledged(self, ticket: int) -> None:
-        """Note that the broker has the message; an unknown ticket is of an earlier connection."""
-        self._under_way.pop(ticket, None)
+    def acknowledged(self, ticket: int) -> Outgoing | None:
+        """Note that the broker has the message; return it, or None for an earlier connection's ticket."""
+        entry = self._under_way.pop(ticket, None)
+        return None if entry is None else entry.message
 
     def remaining_s(self, entry: Entry) -> float | None:
         """Return for how long the message is still good, where its sender limited that."""

@@ -19,7 +19,8 @@ class LinkStatus:
     """The link's state, and since when; `reason` is for people and says what to do, `code` is for machines.
 
     `attempts` counts failures in a row, `reconnects` the connections after the first one, `rejected` the
-    publishes that the broker acknowledged with a refusal. `session_epoch` is the present connection's epoch,
+    publishes that the broker acknowledged with a refusal, `denied_publishes` the first topics of those since
+    this connection's start. `session_epoch` is the present connection's epoch,
     None without one.
     """
 
@@ -31,6 +32,7 @@ class LinkStatus:
     protocol: Version | None = None
     session_epoch: int | None = None
     denied_subscriptions: tuple[str, ...] = ()
+    denied_publishes: tuple[str, ...] = ()
     dropped: Dropped = field(default_factory=Dropped)
     rejected: int = 0
     reconnects: int = 0

@@ -18,8 +18,13 @@ class Watched:
         self.clock = ManualClock()
         self.sent: list[Outgoing] = []
         self.contested: list[str | None] = []
+        self.unheard: list[str | None] = []
         self.availability = Availability(
-            topic=TOPIC, clock=self.clock, publish=self.publish, contested=self.contested.append
+            topic=TOPIC,
+            clock=self.clock,
+            publish=self.publish,
+            contested=self.contested.append,
+            unheard=self.unheard.append,
         )
         self.on_sent: Callable[[], None] = lambda: None
 
@@ -41,7 +46,7 @@ class Watched:
 LATE_WILL = b'{"state":"offline","epoch":5}'
 
 
-def test_will_birth_and_stop_share_topic_quality_and_retention() -> None:
+async def test_will_birth_and_stop_share_topic_quality_and_retention() -> None:
     availability = Watched().availability
     messages = [availability.message(state, 7) for state in ("offline", "online", "stopped")]
     assert {(message.topic, message.qos, message.retain) for message in messages} == {(TOPIC, 1, True)}
@@ -52,7 +57,7 @@ def test_will_birth_and_stop_share_topic_quality_and_retention() -> None:
     ]
 
 
-def test_a_late_will_is_put_right() -> None:
+async def test_a_late_will_is_put_right() -> None:
     watched = Watched()
     watched.online()
     watched.say(LATE_WILL)
@@ -61,7 +66,7 @@ def test_a_late_will_is_put_right() -> None:
     assert len(watched.sent) == 2
 
 
-def test_what_the_broker_kept_from_before_the_birth_is_no_contradiction() -> None:
+async def test_what_the_broker_kept_from_before_the_birth_is_no_contradiction() -> None:
     watched = Watched()
     watched.say(LATE_WILL)
     watched.availability.born(7)
@@ -113,9 +118,19 @@ async def test_a_lost_connection_ends_a_contest(monkeypatch: pytest.MonkeyPatch)
     assert len(watched.sent) == sent
 
 
-def test_noise_on_the_topic_is_put_right_too() -> None:
+async def test_noise_on_the_topic_is_put_right_too() -> None:
     watched = Watched()
     watched.online()
     watched.say(b"\xff not json")
     watched.say(b"")
     assert len(watched.sent) == 3
+
+
+async def test_a_birth_that_does_not_come_back_is_told_until_it_does() -> None:
+    watched = Watched()
+    watched.availability.born(7)
+    watched.availability.give_up_waiting()
+    assert watched.unheard[0] is not None
+    assert TOPIC in watched.unheard[0]
+    watched.echo()
+    assert watched.unheard[-1] is None

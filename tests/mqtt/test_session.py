@@ -166,7 +166,8 @@ async def test_a_publish_that_the_broker_refuses_is_counted(
             owner.link.publish(Outgoing(topic="elsewhere", payload=b"1", kind="event"))
         assert await owner.link.flush(2)
         assert owner.link.status.rejected == 3
-        assert caplog.text.count("the broker refused a publish") == 1
+        assert caplog.text.count("the broker refused a message") == 1
+        assert owner.link.status.denied_publishes == ("elsewhere",)
 
 
 @pytest.fixture
