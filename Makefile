@@ -42,10 +42,12 @@ types: $(BIN)/.dev
 
 contract: $(BIN)/.dev ## Write the published contract into topics/
 	@$(BIN)/edge-agent contract topics
+	@$(BIN)/python -m edge_agent.client_source && $(BIN)/ruff format --quiet edge_agent/client/commands.py
 
 .PHONY: contract-check
 contract-check: $(BIN)/.dev
 	@$(BIN)/edge-agent contract --check topics
+	@$(BIN)/python -m edge_agent.client_source --check
 
 bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes
 	@$(BIN)/python -m tests.bench $(ARGS)

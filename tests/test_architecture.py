@@ -59,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
               "stream", "system"},
     # the door: what people see
     "catalogue": {*_GROUND, "camera", "contract", "feature", "stream", "system"},
+    "client": {"clock", "contract.reply", "contract.topics", "errors", "mqtt"},
+    "client_source": {"catalogue", "contract", "feature", "storage"},
     "console": {*_GROUND, "config", "contract.reply", "feature", "mqtt"},
     "console.run": {*_GROUND, "agent", "config", "feature"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},

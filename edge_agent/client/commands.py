@@ -1,0 +1,296 @@
+"""Every command of a node as a typed method.
+
+Written by `make contract` from the commands' declarations: not by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
+
+from edge_agent.client.reply import UNSET, Envelope, Reply, Unset
+
+__all__ = ["NodeCommands"]
+
+
+class NodeCommands:
+    """The commands. What is left out is not sent; see `Envelope` for what every command takes."""
+
+    async def send(self, command: str, arguments: Mapping[str, Any], /, **envelope: Any) -> Reply:
+        """Send any command by its name."""
+        raise NotImplementedError
+
+    async def bitrate(
+        self,
+        bps: int | Literal["auto"],
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set the stream's bit rate, or let it follow size and frame rate."""
+        return await self.send("bitrate", {"bps": bps}, **envelope)
+
+    async def day_night(
+        self,
+        mode: Literal["auto", "day", "night", "off"] | Unset | None = UNSET,
+        *,
+        night_below_lux: float | Unset | None = UNSET,
+        day_above_lux: float | Unset | None = UNSET,
+        dwell_s: float | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set day or night, or let the light that the camera measures decide."""
+        return await self.send(
+            "day_night",
+            {
+                "mode": mode,
+                "night_below_lux": night_below_lux,
+                "day_above_lux": day_above_lux,
+                "dwell_s": dwell_s,
+            },
+            **envelope,
+        )
+
+    async def exposure(
+        self,
+        mode: Literal["auto", "manual"] | Unset = UNSET,
+        *,
+        time_us: int | Unset | None = UNSET,
+        gain: float | Unset | None = UNSET,
+        ev: float | Unset = UNSET,
+        min_time_us: int | Unset | None = UNSET,
+        max_time_us: int | Unset | None = UNSET,
+        constraint_mode: Literal["normal", "highlight", "shadows", "custom"] | Unset = UNSET,
+        exposure_mode: Literal["normal", "short", "long", "custom"] | Unset = UNSET,
+        metering_mode: Literal["centre_weighted", "spot", "matrix", "custom"] | Unset = UNSET,
+        flicker: Literal["off", "50hz", "60hz"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set how much light a frame gets: automatic, or by your time and gain."""
+        return await self.send(
+            "exposure",
+            {
+                "mode": mode,
+                "time_us": time_us,
+                "gain": gain,
+                "ev": ev,
+                "min_time_us": min_time_us,
+                "max_time_us": max_time_us,
+                "constraint_mode": constraint_mode,
+                "exposure_mode": exposure_mode,
+                "metering_mode": metering_mode,
+                "flicker": flicker,
+            },
+            **envelope,
+        )
+
+    async def focus(
+        self,
+        mode: Literal["manual", "auto", "continuous"] | Unset = UNSET,
+        *,
+        position: float | Unset | None = UNSET,
+        range: Literal["normal", "macro", "full"] | Unset = UNSET,
+        speed: Literal["normal", "fast"] | Unset = UNSET,
+        window: Mapping[str, Any] | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set where the picture is sharp, and who finds out."""
+        return await self.send(
+            "focus",
+            {"mode": mode, "position": position, "range": range, "speed": speed, "window": window},
+            **envelope,
+        )
+
+    async def focus_trigger(
+        self,
+        timeout_s: float | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Run one autofocus scan and say how it ended."""
+        return await self.send("focus_trigger", {"timeout_s": timeout_s}, **envelope)
+
+    async def framerate(
+        self,
+        fps: float | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set the frames a second."""
+        return await self.send("framerate", {"fps": fps}, **envelope)
+
+    async def hdr(
+        self,
+        mode: Literal["off", "auto", "sensor", "single_exposure", "night"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set the high-dynamic-range mode."""
+        return await self.send("hdr", {"mode": mode}, **envelope)
+
+    async def image(
+        self,
+        *,
+        brightness: float | Unset = UNSET,
+        contrast: float | Unset = UNSET,
+        saturation: float | Unset = UNSET,
+        sharpness: float | Unset = UNSET,
+        noise_reduction: Literal["off", "fast", "high_quality", "minimal", "zsl"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set brightness, contrast, saturation, sharpness and noise reduction."""
+        return await self.send(
+            "image",
+            {
+                "brightness": brightness,
+                "contrast": contrast,
+                "saturation": saturation,
+                "sharpness": sharpness,
+                "noise_reduction": noise_reduction,
+            },
+            **envelope,
+        )
+
+    async def lens_correction(
+        self,
+        enabled: bool | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Straighten the bent lines of a wide lens."""
+        return await self.send("lens_correction", {"enabled": enabled}, **envelope)
+
+    async def profile(
+        self,
+        name: str,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Apply a profile."""
+        return await self.send("profile", {"name": name}, **envelope)
+
+    async def refresh(
+        self,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Publish every document again."""
+        return await self.send("refresh", {}, **envelope)
+
+    async def resolution(
+        self,
+        *,
+        width: int | Unset = UNSET,
+        height: int | Unset = UNSET,
+        field_of_view: Literal["scale", "crop"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set the size of the picture."""
+        return await self.send(
+            "resolution", {"width": width, "height": height, "field_of_view": field_of_view}, **envelope
+        )
+
+    async def restart(
+        self,
+        target: Literal["agent", "camera", "stream"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Restart the agent, or only the camera or the stream; answered when it is done."""
+        return await self.send("restart", {"target": target}, **envelope)
+
+    async def roi(
+        self,
+        *,
+        x: float | Unset = UNSET,
+        y: float | Unset = UNSET,
+        width: float | Unset = UNSET,
+        height: float | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Show a part of the field of view (digital zoom), in fractions; `full` shows it all."""
+        return await self.send("roi", {"x": x, "y": y, "width": width, "height": height}, **envelope)
+
+    async def settings(
+        self,
+        *,
+        exposure: Mapping[str, Any] | Unset = UNSET,
+        white_balance: Mapping[str, Any] | Unset = UNSET,
+        focus: Mapping[str, Any] | Unset = UNSET,
+        image: Mapping[str, Any] | Unset = UNSET,
+        hdr: Literal["off", "auto", "sensor", "single_exposure", "night"] | Unset = UNSET,
+        view: Mapping[str, Any] | Unset = UNSET,
+        video: Mapping[str, Any] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Change any settings at once, as one: all of it or nothing."""
+        return await self.send(
+            "settings",
+            {
+                "exposure": exposure,
+                "white_balance": white_balance,
+                "focus": focus,
+                "image": image,
+                "hdr": hdr,
+                "view": view,
+                "video": video,
+            },
+            **envelope,
+        )
+
+    async def snapshot(
+        self,
+        *,
+        width: int | Unset | None = UNSET,
+        height: int | Unset | None = UNSET,
+        quality: int | Unset | None = UNSET,
+        format: Literal["jpeg"] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Take a picture, the stream going on, and publish it on image/latest."""
+        return await self.send(
+            "snapshot", {"width": width, "height": height, "quality": quality, "format": format}, **envelope
+        )
+
+    async def stream(
+        self,
+        action: Literal["start", "stop", "restart", "keyframe"],
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Start, stop or restart the stream, or ask for a keyframe."""
+        return await self.send("stream", {"action": action}, **envelope)
+
+    async def transform(
+        self,
+        *,
+        hflip: bool | Unset = UNSET,
+        vflip: bool | Unset = UNSET,
+        rotation: Literal[0, 90, 180, 270] | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Mirror or turn the picture."""
+        return await self.send(
+            "transform", {"hflip": hflip, "vflip": vflip, "rotation": rotation}, **envelope
+        )
+
+    async def white_balance(
+        self,
+        mode: Literal[
+            "auto",
+            "manual",
+            "incandescent",
+            "tungsten",
+            "fluorescent",
+            "indoor",
+            "daylight",
+            "cloudy",
+            "custom",
+            "daylight_noir",
+            "indoor_noir",
+            "ir_850nm",
+            "ir_940nm",
+        ]
+        | Unset = UNSET,
+        *,
+        red_gain: float | Unset | None = UNSET,
+        blue_gain: float | Unset | None = UNSET,
+        temperature_k: int | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set what is white: automatic, a kind of light, a preset, or your gains."""
+        return await self.send(
+            "white_balance",
+            {"mode": mode, "red_gain": red_gain, "blue_gain": blue_gain, "temperature_k": temperature_k},
+            **envelope,
+        )
