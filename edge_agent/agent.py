@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from edge_agent import CONTRACT_VERSION, __version__
+from edge_agent.camera.entities import camera_entities
 from edge_agent.camera.feature import CameraCommands
 from edge_agent.camera.memory import SettingsMemory
 from edge_agent.camera.service import CameraService
@@ -24,6 +25,7 @@ from edge_agent.contract.availability import Availability
 from edge_agent.contract.command import Registry, bound
 from edge_agent.contract.commands import Commands
 from edge_agent.contract.dispatcher import Dispatcher
+from edge_agent.contract.entity import Entity
 from edge_agent.contract.events import Events
 from edge_agent.contract.journal import Journal
 from edge_agent.contract.status import StatusBoard
@@ -36,6 +38,7 @@ from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.mqtt.status import LinkStatus
 from edge_agent.processes.child import Child
 from edge_agent.storage import Remembered
+from edge_agent.stream.entities import STREAM_ENTITIES
 from edge_agent.stream.listener import PacketListener, packet_listener
 from edge_agent.stream.service import StreamService
 from edge_agent.system import SystemCommands
@@ -65,6 +68,7 @@ class Agent:
         self._stopped = asyncio.Event()
         self._restart = False
         self._epoch = 0
+        self._born = False
         self._features: dict[str, Feature] = {}
         self._readers: dict[str, list[Callable[[Incoming], None]]] = {}
         self._feature_states: dict[str, dict[str, str | None]] = {}
@@ -172,7 +176,7 @@ class Agent:
             events=self._events,
             problems=self._problems,
             status_changed=self._board.changed,
-            capabilities_changed=self._publish_capabilities,
+            capabilities_changed=self._capabilities_changed,
         )
 
     def _new_stream(self, listener: PacketListener, new_child: Any) -> StreamService:
@@ -224,6 +228,9 @@ class Agent:
             commands=self._commands,
             publish=self._publish,
             status_changed=self._board.changed,
+            republish=self._republish,
+            online=lambda: self._born,
+            entities=self._entities,
             child_pids=self._child_pids,
         )
         for name, feature_type in self._feature_types.items():
@@ -272,6 +279,7 @@ class Agent:
 
     async def _birth(self, epoch: int) -> None:
         self._epoch = epoch
+        self._born = True
         self._publish_everything()
         self._availability.born(epoch)
 
@@ -281,6 +289,21 @@ class Agent:
         for feature in self._features.values():
             for message in feature.retained():
                 self._publish(message)
+
+    def _republish(self) -> None:
+        self._publish_everything()
+        self._availability.repeat()
+
+    def _entities(self) -> Iterator[Entity]:
+        yield from camera_entities(self._camera.capabilities)
+        yield from STREAM_ENTITIES
+        for feature in self._features.values():
+            yield from feature.entities()
+
+    def _capabilities_changed(self) -> None:
+        self._publish_capabilities()
+        for feature in self._features.values():
+            feature.capabilities_changed()
 
     def _publish_capabilities(self) -> None:
         camera = self._camera.capabilities
@@ -306,6 +329,7 @@ class Agent:
 
     def _link_changed(self, status: LinkStatus) -> None:
         if status.state != "online":
+            self._born = False
             self._availability.lost()
         denied = ", ".join(status.denied_subscriptions)
         self._problems.set(

@@ -22,6 +22,7 @@ from edge_agent.clock import Clock
 from edge_agent.config import Configuration
 from edge_agent.contract.command import Command, bound
 from edge_agent.contract.commands import Commands
+from edge_agent.contract.entity import Entity
 from edge_agent.contract.events import Events
 from edge_agent.contract.status import Part
 from edge_agent.contract.topics import Topics
@@ -49,6 +50,9 @@ class Host:
     commands: Commands
     publish: Callable[[Outgoing], None]
     status_changed: Callable[[], None]
+    republish: Callable[[], None]
+    online: Callable[[], bool]
+    entities: Callable[[], Iterable[Entity]]
     child_pids: Callable[[], Mapping[str, int]]
 
 
@@ -78,6 +82,13 @@ class Feature:
     def retained(self) -> Iterable[Outgoing]:
         """Return the retained documents that this feature publishes at every birth."""
         return ()
+
+    def entities(self) -> Iterable[Entity]:
+        """Return what a home sees of this feature."""
+        return ()
+
+    def capabilities_changed(self) -> None:
+        """What the camera can do, or what features there are, is not as it was."""
 
     def subscriptions(self) -> Mapping[str, Callable[[Incoming], None]]:
         """Return the topics that this feature reads, without wildcards, and who takes their messages."""

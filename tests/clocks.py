@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
 
 
 class ManualClock:
@@ -48,3 +50,25 @@ async def settled(turns: int = 30) -> None:
     """Let everything that can go on go on."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def disk_settled(rounds: int = 5) -> None:
+    """Let everything that can go on go on, what threads do included.
+
+    One thread does all of `asyncio.to_thread` here, so that what was asked of it before is done first.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(_one_thread(loop))
+    for _ in range(rounds):
+        await settled()
+        await asyncio.to_thread(lambda: None)
+    await settled()
+
+
+_THREADS: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakKeyDictionary()
+
+
+def _one_thread(loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
+    if loop not in _THREADS:
+        _THREADS[loop] = ThreadPoolExecutor(max_workers=1)
+    return _THREADS[loop]

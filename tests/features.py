@@ -59,6 +59,9 @@ class Desk:
             commands=Commands(registry=self.registry),
             publish=self.sent.append,
             status_changed=lambda: None,
+            republish=lambda: None,
+            online=lambda: True,
+            entities=lambda: (),
             child_pids=dict,
         )
 

@@ -52,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "feature": {*_FEATURE, "camera.port", "health.problems"},
     "health": _FEATURE,
     "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
+    "home_assistant": _FEATURE,
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},

@@ -7,6 +7,7 @@ are not declared here: they are the camera's, read at run time, see `capabilitie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -31,18 +32,33 @@ __all__ = [
     "normalise",
     "partial_model",
     "setting_info",
+    "setting_title",
     "unflatten",
 ]
+
+_UNIT: Final = re.compile(r"_(us|s|k|bps|hz)$")
 
 # A patch as the code carries it: group -> field -> value, holding only what is to be changed.
 Patch = dict[str, dict[str, Any]]
 
 
-def _setting(default: Any, description: str, *, unit: str | None = None, live: bool = True) -> Any:
-    """Declare a setting. One that is not `live` needs the camera stopped and configured anew."""
-    extra: dict[str, Any] = {"live": live}
-    if unit:
-        extra["unit"] = unit
+def _setting(
+    default: Any,
+    description: str,
+    *,
+    unit: str | None = None,
+    live: bool = True,
+    title: str | None = None,
+    icon: str | None = None,
+    everyday: bool = False,
+) -> Any:
+    """Declare a setting. One that is not `live` needs the camera stopped and configured anew.
+
+    `title` is its short name for people, where its path does not say it; an `everyday` one is shown to them
+    unasked.
+    """
+    told = {"unit": unit, "title": title, "icon": icon, "everyday": everyday or None}
+    extra: dict[str, Any] = {"live": live, **{key: value for key, value in told.items() if value}}
     return Field(default, description=description, json_schema_extra=extra)
 
 
@@ -207,6 +223,13 @@ def setting_info(info: FieldInfo) -> dict[str, Any]:
     """Return what `_setting` declared beside type and default: `live`, and `unit` where there is one."""
     extra = info.json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}
+
+
+def setting_title(path: str) -> str:
+    """Return a setting's short name for people: `Exposure time` for `exposure.time_us`."""
+    extra = setting_info(declarations()[path])
+    title = extra.get("title")
+    return str(title) if title else _UNIT.sub("", path).replace(".", " ").replace("_", " ").capitalize()
 
 
 SettingsPatch = partial_model(CameraSettings, "SettingsPatch")

@@ -57,6 +57,11 @@ class Availability:
         self._stop_waiting()
         self._waiting = asyncio.get_running_loop().call_later(_ECHO_WITHIN_S, self.give_up_waiting)
 
+    def repeat(self) -> None:
+        """Publish what holds once more, for somebody who has just come."""
+        if self._present is not None:
+            self._publish(self._present)
+
     def lost(self) -> None:
         """The connection is gone: what comes before the next birth is no contradiction."""
         self._present = None

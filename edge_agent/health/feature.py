@@ -13,7 +13,9 @@ from pydantic import Field
 from edge_agent import __version__
 from edge_agent.clock import rfc3339
 from edge_agent.config import Section
+from edge_agent.contract.entity import Entity
 from edge_agent.feature import Feature, Host
+from edge_agent.health.entities import health_entities
 from edge_agent.health.machine import MachineReader
 from edge_agent.mqtt.message import Outgoing
 
@@ -51,6 +53,10 @@ class HeartbeatFeature(Feature):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def entities(self) -> Iterable[Entity]:
+        """Return what a home sees of the machine."""
+        return health_entities(self.host.topics)
 
     def retained(self) -> Iterable[Outgoing]:
         """Return the last heartbeat."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -18,6 +18,7 @@ from edge_agent.camera.commands import change_outcome
 from edge_agent.camera.limits import what_is_offered
 from edge_agent.clock import rfc3339
 from edge_agent.contract.command import Call, Outcome, command
+from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
 from edge_agent.errors import RefusedError, StorageError, suggestion
 from edge_agent.feature import Feature, Host
@@ -97,6 +98,29 @@ class ProfilesFeature(Feature):
             "schedule": self._schedule_status,
             "day_night": self._day_night_status,
         }
+
+    def entities(self) -> Iterable[Entity]:
+        """Return what a home sees of profiles, and of day and night."""
+        yield Entity(
+            key="profile",
+            platform="select",
+            name="Profile",
+            path="profile.active",
+            command="profile",
+            arguments={"name": ...},
+            options=tuple(self._profiles.names),
+            icon="mdi:palette-outline",
+        )
+        yield Entity(
+            key="day_night",
+            platform="select",
+            name="Day and night",
+            path="day_night.mode",
+            command="day_night",
+            arguments={"mode": ...},
+            options=("auto", "day", "night", "off"),
+            icon="mdi:theme-light-dark",
+        )
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._load)

@@ -12,10 +12,12 @@ from edge_agent.camera.messages import StillRequest
 from edge_agent.clock import rfc3339
 from edge_agent.config import Section
 from edge_agent.contract.command import Arguments, Call, Outcome, command
+from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
 from edge_agent.errors import RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Outgoing
+from edge_agent.snapshots.entities import snapshot_entities
 
 __all__ = ["SnapshotsConfig", "SnapshotsFeature"]
 
@@ -65,6 +67,10 @@ class SnapshotsFeature(Feature):
     def status(self) -> Mapping[str, Part]:
         """Return the last picture's facts."""
         return {"snapshot": lambda: self._last}
+
+    def entities(self) -> Iterable[Entity]:
+        """Return what a home sees of the pictures."""
+        return snapshot_entities(self.host.topics)
 
     def retained(self) -> Iterable[Outgoing]:
         """Return the last picture, where the broker is to keep it."""
