@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": _FEATURE,
     "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
     "home_assistant": _FEATURE,
+    "schedules": {*_FEATURE, "profiles.config", "profiles.switcher", "profiles.yaml_file"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
@@ -78,7 +79,7 @@ FOREIGN: dict[str, set[str]] = {
     "typer": {"cli"},
     "rich": {"cli", "console", "demo"},
     "amqtt": {"demo"},
-    "apscheduler": {"profiles"},
+    "apscheduler": {"schedules"},
     "psutil": {"health"},
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_agent.config import Section
 from edge_agent.contract.command import Arguments
-from edge_agent.errors import ConfigError
 
 __all__ = [
     "DayNightArguments",
@@ -18,7 +16,6 @@ __all__ = [
     "ProfileArguments",
     "ProfileStatus",
     "ProfilesConfig",
-    "timezone_of",
 ]
 
 DayNightMode = Literal["auto", "day", "night", "off"]
@@ -76,20 +73,3 @@ class ProfileStatus(BaseModel):
     since: str | None = None
     pending: str | None = None
     available: list[str] = []
-
-
-def timezone_of(name: str) -> tzinfo:
-    """Return a time zone by its name; `auto` is the machine's. Raises ConfigError."""
-    if name == "auto":
-        from tzlocal import get_localzone  # noqa: PLC0415 - reads files: only where schedules run
-
-        zone: tzinfo = get_localzone()
-        return zone
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - see above
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"profiles.timezone: '{name}' is not known; right is a name like Europe/Paris"
-        ) from error

@@ -1,4 +1,4 @@
-"""Profiles as a feature: which one is active and why, the schedules that switch them, day and night."""
+"""Profiles as a feature: which one is active and why; day and night."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,7 +19,7 @@ from edge_agent.clock import rfc3339
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
-from edge_agent.errors import RefusedError, StorageError, suggestion
+from edge_agent.errors import RefusedError, StorageError
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.config import (
     DayNightArguments,
@@ -28,13 +27,10 @@ from edge_agent.profiles.config import (
     ProfileArguments,
     ProfilesConfig,
     ProfileStatus,
-    timezone_of,
 )
 from edge_agent.profiles.day_night import DayNight, Phase, Thresholds
 from edge_agent.profiles.profile import Profiles, load_profiles
-from edge_agent.profiles.schedule import Schedule, load_schedules
 from edge_agent.profiles.switcher import Switch, Switcher
-from edge_agent.profiles.timetable import Due, Timetable
 from edge_agent.storage import Remembered
 
 __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
@@ -42,8 +38,6 @@ __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
-# A profile that was applied later than this from now was applied by a wrong clock.
-_FUTURE: Final = timedelta(days=1)
 
 
 class _Memory(BaseModel):
@@ -65,7 +59,7 @@ def shipped_directory() -> Path | None:
 
 
 class ProfilesFeature(Feature):
-    """Applies profiles: by command, by schedule, by the light."""
+    """Applies profiles: by command, by the light."""
 
     name = "profiles"
     section = ProfilesConfig
@@ -73,13 +67,9 @@ class ProfilesFeature(Feature):
     def __init__(self, *, host: Host, config: ProfilesConfig) -> None:
         super().__init__(host=host, config=config)
         self._profiles = Profiles()
-        self._schedules: list[Schedule] = []
-        self._timezone: tzinfo = UTC
-        self._timetable = Timetable(schedules=(), timezone=UTC)
         self._tasks: list[asyncio.Task[None]] = []
         self._switcher = Switcher(clock=host.clock, apply=self._switch, failed=self._switch_failed)
         self._status = ProfileStatus()
-        self._applied_s: float | None = None
         self._phase: Phase | None = None
         self._last_frame = -1
         self._writing = asyncio.Lock()
@@ -92,10 +82,9 @@ class ProfilesFeature(Feature):
         self._decider = DayNight(thresholds=_thresholds(self._day_night))
 
     def status(self) -> Mapping[str, Part]:
-        """Return what is active, what comes next, and whether it is day."""
+        """Return what is active, and whether it is day."""
         return {
             "profile": self._profile_status,
-            "schedule": self._schedule_status,
             "day_night": self._day_night_status,
         }
 
@@ -126,10 +115,9 @@ class ProfilesFeature(Feature):
         await asyncio.to_thread(self._load)
         if self._day_night.mode in ("day", "night"):
             await self._take_phase(self._day_night.mode)
-        self._look_at_the_clock()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._switcher.run(), name="profile switcher"))
-        self._tasks.append(loop.create_task(self._watch(), name="profile schedules"))
+        self._tasks.append(loop.create_task(self._watch(), name="day and night"))
         return self
 
     async def __aexit__(
@@ -188,7 +176,6 @@ class ProfilesFeature(Feature):
             outcome = replace(outcome, result={**outcome.result, "left_out": left_out})
         if not dry_run:
             clock = self.host.clock
-            self._applied_s = clock.monotonic()
             self._status = ProfileStatus(active=name, cause=cause, since=rfc3339(clock.now()))
             self.host.problems.set("profile_failed", None)
             self.host.events.emit("profile", "switched", name=name, cause=cause)
@@ -221,25 +208,11 @@ class ProfilesFeature(Feature):
     def _load(self) -> None:
         shipped = shipped_directory()
         places = [*([shipped] if shipped else []), *self.config.directories]
-        self._profiles, wrong_profiles = load_profiles(place / "profiles" for place in places)
-        self._schedules, wrong_schedules = load_schedules(self.config.directories)
-        self._timezone = timezone_of(self.config.timezone)
-        known = [schedule for schedule in self._schedules if schedule.profile in self._profiles.names]
-        self._timetable = Timetable(schedules=known, timezone=self._timezone)
-        unknown = [
-            f"schedule '{schedule.name}': there is no profile '{schedule.profile}'"
-            f"{suggestion(schedule.profile, self._profiles.names)}"
-            for schedule in self._schedules
-            if schedule.enabled and schedule not in known
-        ]
-        self._tell_wrong("profiles_invalid", [*wrong_profiles, *wrong_schedules])
-        self._tell_wrong("schedules_invalid", [*self._timetable.wrong, *unknown])
-        self._recall()
-
-    def _tell_wrong(self, code: str, wrong: list[str]) -> None:
+        self._profiles, wrong = load_profiles(place / "profiles" for place in places)
         for message in wrong:
             logger.warning("%s", message)
-        self.host.problems.set(code, "; ".join(wrong[:5]) if wrong else None)
+        self.host.problems.set("profiles_invalid", "; ".join(wrong[:5]) if wrong else None)
+        self._recall()
 
     def _recall(self) -> None:
         try:
@@ -276,33 +249,7 @@ class ProfilesFeature(Feature):
     async def _watch(self) -> None:
         while True:
             await self.host.clock.sleep(_LOOK_EVERY_S)
-            self._look_at_the_clock()
             await self._look_at_the_light()
-
-    def _look_at_the_clock(self) -> None:
-        clock = self.host.clock
-        due = self._timetable.look(clock.now(), clock.monotonic())
-        if due is not None and (not due.missed or self._is_news(due)):
-            self._want(due.schedule.profile, f"schedule {due.schedule.name}")
-
-    def _is_news(self, due: Due) -> bool:
-        """Whether a time of the past was not acted on; what was set by hand since then holds."""
-        cause = self._status.cause or ""
-        if cause.startswith("schedule ") and cause != f"schedule {due.schedule.name}":
-            return True  # by a clock that was wrong, or before the schedules were edited
-        since = self._since()
-        return since is None or since < due.at
-
-    def _since(self) -> datetime | None:
-        clock = self.host.clock
-        now = clock.now()
-        if self._applied_s is not None:
-            # As the clock tells it now: it may have jumped since.
-            return now - timedelta(seconds=clock.monotonic() - self._applied_s)
-        if self._status.since is None:
-            return None
-        since = datetime.fromisoformat(self._status.since)
-        return since if since < now + _FUTURE else None
 
     async def _look_at_the_light(self) -> None:
         reading = self.host.camera.reading
@@ -335,22 +282,6 @@ class ProfilesFeature(Feature):
     def _day_night_status(self) -> dict[str, Any]:
         forced = self._day_night.mode if self._day_night.mode in ("day", "night") else None
         return {**self._day_night.model_dump(), "phase": forced or self._decider.phase}
-
-    def _schedule_status(self) -> dict[str, Any]:
-        return {
-            "timezone": str(self._timezone),
-            "entries": [
-                {
-                    "name": schedule.name,
-                    "cron": schedule.cron,
-                    "profile": schedule.profile,
-                    "enabled": schedule.enabled,
-                    "next": rfc3339(coming) if coming else None,
-                }
-                for schedule in self._schedules
-                for coming in (self._timetable.next_of(schedule.name),)
-            ],
-        }
 
 
 def _refuse_contradiction(config: DayNightConfig) -> None:

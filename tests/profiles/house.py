@@ -70,7 +70,6 @@ loud: {settings: {image: {saturation: 99}}}
 turned: {settings: {view: {rotation: 90}, image: {contrast: 2.0}}}
 perhaps: {partial: true, settings: {view: {rotation: 90}, image: {contrast: 2.0}}}
 """
-SCHEDULES = 'dawn: {cron: "0 7 * * *", profile: day}\ndusk: {cron: "0 20 * * *", profile: night}\n'
 
 AUTO = {"mode": "auto", "night_below_lux": 5, "day_above_lux": 20, "dwell_s": 10}
 
@@ -85,10 +84,6 @@ class House:
         self.sent: list[Outgoing] = []
         (path / "own/profiles").mkdir(parents=True)
         (path / "own/profiles/p.yaml").write_text(PROFILES)
-        self.schedules("")
-
-    def schedules(self, text: str) -> None:
-        (self.path / "own/s.yaml").write_text(text)
 
     @asynccontextmanager
     async def living(self, **config: Any) -> AsyncIterator[ProfilesFeature]:

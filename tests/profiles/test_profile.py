@@ -9,7 +9,7 @@ from edge_agent.camera.settings import CameraSettings
 from edge_agent.errors import RefusedError
 from edge_agent.profiles.feature import shipped_directory
 from edge_agent.profiles.profile import Profile, Profiles, load_profiles
-from edge_agent.profiles.schedule import load_schedules
+from edge_agent.schedules.schedule import load_schedules
 from tests.camera.imx708 import IMX708
 
 

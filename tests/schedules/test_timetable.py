@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from edge_agent.profiles.schedule import Schedule
-from edge_agent.profiles.timetable import Timetable
+from edge_agent.schedules.schedule import Schedule
+from edge_agent.schedules.timetable import Timetable
 from tests.clocks import ManualClock
 
 DAWN = Schedule(name="dawn", cron="0 7 * * *", profile="day")

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.errors import ConfigError
-from edge_agent.profiles.schedule import Schedule, last_fire, next_fire, trigger_of
+from edge_agent.schedules.schedule import Schedule, last_fire, next_fire, trigger_of
 
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from edge_agent.errors import ConfigError
-from edge_agent.profiles.schedule import Schedule, last_fire, load_schedules, next_fire, trigger_of
+from edge_agent.schedules.schedule import Schedule, last_fire, load_schedules, next_fire, trigger_of
 
 PARIS = ZoneInfo("Europe/Paris")
 # A Monday, noon in UTC.

@@ -1,0 +1,1 @@
+"""Schedules: what happens when, by the clock."""
