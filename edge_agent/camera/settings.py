@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 __all__ = [
+    "MANUAL_VALUES",
     "CameraSettings",
     "Exposure",
     "Focus",
@@ -289,7 +290,7 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # A manual value and the mode it belongs to: giving the value means the mode, another mode drops the value.
-_MANUAL: Final = {
+MANUAL_VALUES: Final = {
     "exposure.mode": ("exposure.time_us", "exposure.gain"),
     "white_balance.mode": (
         "white_balance.red_gain",
@@ -307,7 +308,7 @@ def normalise(patch: Mapping[str, Any]) -> dict[str, Any]:
     def given(*paths: str) -> bool:
         return any(flat.get(path) is not None for path in paths)
 
-    for mode, values in _MANUAL.items():
+    for mode, values in MANUAL_VALUES.items():
         if mode not in flat and given(*values):
             flat[mode] = "manual"
         elif flat.get(mode, "manual") != "manual":
