@@ -78,12 +78,18 @@ def _place(model: type[BaseModel], location: Sequence[int | str]) -> _Place:
     path: list[str] = []
     owner, key = model, ""
     inside: type[BaseModel] | None = model
+    by_name = False
     for part in location:
-        if inside is not None:
+        if by_name and not isinstance(part, int):
+            # The name of an entry: what follows is inside of that.
+            path.append(str(bounded(part)))
+            by_name = False
+        elif inside is not None:
             owner, key = inside, str(bounded(part))
             path.append(key)
             field = owner.model_fields.get(key)
             inside = next(_models(field.annotation), None) if field else None
+            by_name = field is not None and _is_mapping(field.annotation)
         elif isinstance(part, int):
             path.append(str(part))
         # What else pydantic names are the branches of a union: they are no part of what was sent.
@@ -95,6 +101,10 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)
+
+
+def _is_mapping(annotation: Any) -> bool:
+    return get_origin(annotation) is dict or any(_is_mapping(part) for part in get_args(annotation))
 
 
 def _message(model: type[BaseModel], complaints: Sequence[ErrorDetails]) -> str:

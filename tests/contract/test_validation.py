@@ -23,6 +23,7 @@ class Outer(BaseModel):
     rate: float = Field(1.0, gt=0, lt=9)
     bps: int | Literal["auto"] = "auto"
     inner: Inner | None = None
+    named: dict[str, Inner] | None = None
 
     @model_validator(mode="after")
     def _not_five(self) -> Outer:
@@ -49,12 +50,19 @@ def test_what_is_right_is_the_model() -> None:
             "there is no 'nmae'; did you mean 'name'?",
             "nmae",
             1,
-            ["bps", "inner", "name", "rate"],
+            ["bps", "inner", "name", "named", "rate"],
         ),
         (
             {"inner": {"sise": 1}},
             "there is no 'inner.sise'; did you mean 'size'?",
             "inner.sise",
+            1,
+            ["size", "tags"],
+        ),
+        (
+            {"named": {"a": {"size": 1}, "b": {"sise": 1}}},
+            "there is no 'named.b.sise'; did you mean 'size'?",
+            "named.b.sise",
             1,
             ["size", "tags"],
         ),
