@@ -160,15 +160,12 @@ class Agent:
     def _new_camera(self, listener: PacketListener, new_child: Any) -> CameraService:
         configuration = self._configuration
         stream = configuration.stream
-        video: dict[str, Any] = {"width": stream.width, "height": stream.height, "fps": stream.fps}
-        video["bitrate_bps" if stream.bitrate_bps != "auto" else "bitrate_auto"] = (
-            stream.bitrate_bps if stream.bitrate_bps != "auto" else True
-        )
-        configured = {"video": {name: value for name, value in video.items() if value is not None}}
         return CameraService(
             driver=configuration.camera.driver,
             options=configuration.camera.driver_options(),
-            memory=SettingsMemory(path=configuration.state_dir / "settings.json", configured=configured),
+            memory=SettingsMemory(
+                path=configuration.state_dir / "settings.json", configured=stream.settings()
+            ),
             listener_fd=listener.fd,
             keyframe_interval_s=stream.keyframe_interval_s,
             new_child=new_child,

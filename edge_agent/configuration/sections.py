@@ -120,6 +120,15 @@ class StreamConfig(Section):
             raise ValueError("must be a URL like rtsp://host:8554/name")
         return url
 
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Return the camera's settings that this is the start of, as a patch."""
+        video: dict[str, Any] = {"width": self.width, "height": self.height, "fps": self.fps}
+        if self.bitrate_bps == "auto":
+            video["bitrate_auto"] = True
+        else:
+            video["bitrate_bps"] = self.bitrate_bps
+        return {"video": {name: value for name, value in video.items() if value is not None}}
+
 
 class StatusConfig(Section):
     """How often the state is told."""
