@@ -110,13 +110,19 @@ def check(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Explain the configuration that is in force: each value and where it comes from, secrets masked."""
-    configuration, _ = _load(config)
+    """Explain the configuration that is in force: each value and where it comes from, secrets masked.
+
+    What is wrong in profiles and the like is told, too; then it ends with 1.
+    """
+    configuration, features = _load(config)
     lines = configuration.explain()
+    faults = [fault for feature in features.values() for fault in feature.faults(configuration)]
     if as_json:
         typer.echo(
             json.dumps([{"key": line.path, "value": line.value, "origin": line.origin} for line in lines])
         )
+        if faults:
+            _fail("\n".join(faults), 1)
         return
     from rich.console import Console  # noqa: PLC0415 - only where it shows something
     from rich.table import Table  # noqa: PLC0415 - see above
@@ -130,6 +136,8 @@ def check(
     console.print(table)
     for warning in configuration.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
+    if faults:
+        _fail("\n".join(faults), 1)
     console.print("The configuration can be used.", style="green")
 
 

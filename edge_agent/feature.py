@@ -71,6 +71,12 @@ class Feature:
         """Return the sections of the configuration that are this feature's; `config` is that of its name."""
         return {} if cls.section is None else {cls.name: cls.section}
 
+    @classmethod
+    def faults(cls, configuration: Configuration) -> list[str]:
+        """Return what is wrong in this feature's own files, each with its place: for `edge-agent check`."""
+        del configuration
+        return []
+
     def commands(self) -> Iterable[Command]:
         """Return the commands that this feature carries out: its methods declared by `@command`."""
         return tuple(bound(self))
