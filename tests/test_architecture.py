@@ -53,6 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     "health": _FEATURE,
     "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
     "home_assistant": _FEATURE,
+    "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
+                 "camera.port", "camera.settings", "configuration"},
     "schedules": {*_FEATURE, "profiles.config", "profiles.switcher", "profiles.yaml_file"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
@@ -80,6 +82,8 @@ FOREIGN: dict[str, set[str]] = {
     "rich": {"cli", "console", "demo"},
     "amqtt": {"demo"},
     "apscheduler": {"schedules"},
+    "astral": {"profiles", "schedules"},
+    "gpiozero": {"profiles"},
     "psutil": {"health"},
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -25,7 +25,9 @@ def explained(text: str, directory: Path) -> dict[str, tuple[Any, str]]:
 def keys_of(model: type[BaseModel], path: str) -> set[str]:
     keys = set()
     for name, info in model.model_fields.items():
-        nested = (info.annotation, *getattr(info.annotation, "__args__", ()))
+        # Entries of a list have no keys of their own before there are any.
+        many = get_origin(info.annotation) in (list, tuple)
+        nested = () if many else (info.annotation, *getattr(info.annotation, "__args__", ()))
         models = [a for a in nested if isinstance(a, type) and issubclass(a, BaseModel)]
         keys |= keys_of(models[0], f"{path}{name}.") if models else {f"{path}{name}"}
     return keys

@@ -1,39 +1,19 @@
-"""What profiles are configured with, what their commands take, and what their status says."""
+"""What profiles are configured with, what their command takes, and what their status says."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge_agent.config import Section
 from edge_agent.contract.command import Arguments
+from edge_agent.profiles.day_night.config import DayNightConfig
+from edge_agent.profiles.hold import HoldStatus
+from edge_agent.profiles.profile import Definition
 
-__all__ = [
-    "DayNightArguments",
-    "DayNightConfig",
-    "ProfileArguments",
-    "ProfileStatus",
-    "ProfilesConfig",
-]
-
-DayNightMode = Literal["auto", "day", "night", "off"]
-
-
-class DayNightConfig(Section):
-    """When it is night and when day."""
-
-    mode: DayNightMode = Field("off", description="auto switches the profiles day and night by the light")
-    night_below_lux: float = Field(5.0, ge=0, le=100_000, description="Night when darker for dwell_s")
-    day_above_lux: float = Field(20.0, ge=0, le=100_000, description="Day when lighter for dwell_s")
-    dwell_s: float = Field(30.0, ge=0, le=3600, description="How long the light must have changed")
-
-    @model_validator(mode="after")
-    def _not_both_at_once(self) -> Self:
-        if self.night_below_lux > self.day_above_lux:
-            raise ValueError("'night_below_lux' is above 'day_above_lux': it would be day and night at once")
-        return self
+__all__ = ["DayNightConfig", "ProfileArguments", "ProfileStatus", "ProfilesConfig"]
 
 
 class ProfilesConfig(Section):
@@ -48,23 +28,78 @@ class ProfilesConfig(Section):
     day_night: DayNightConfig = DayNightConfig()
 
 
-class ProfileArguments(Arguments):
-    """Which profile."""
+Action = Literal["apply", "save", "delete", "reset", "diff", "hold", "release", "list"]
 
-    name: str = Field(description="The profile to apply", max_length=64)
+_MAX_HOLD_S: Final = 30 * 24 * 3600
+_NAMED: Final = frozenset({"apply", "delete", "diff"})
+_TAKEN_BY: Final[dict[str, frozenset[str]]] = {
+    "name": frozenset({"apply", "save", "delete", "diff"}),
+    "hold": frozenset({"apply", "reset", "hold"}),
+    "hold_s": frozenset({"apply", "reset", "hold"}),
+    "settings": frozenset({"apply", "save", "diff"}),
+    "stream": frozenset({"apply", "save", "diff"}),
+    "description": frozenset({"save"}),
+    "extends": frozenset({"save"}),
+    "partial": frozenset({"save"}),
+    "reset": frozenset({"save"}),
+    "profiles": frozenset({"save"}),
+}
 
 
-class DayNightArguments(Arguments):
-    """Who decides, and by which light."""
+class ProfileArguments(Arguments, Definition):
+    """Which profile, and what to do with it.
 
-    mode: DayNightMode | None = Field(None, description="auto, or what it is to be; off lets go")
-    night_below_lux: float | None = Field(None, ge=0, le=100_000, description="Night when darker for dwell_s")
-    day_above_lux: float | None = Field(None, ge=0, le=100_000, description="Day when lighter for dwell_s")
-    dwell_s: float | None = Field(None, ge=0, le=3600, description="How long the light must have changed")
+    The definition's keys are those of save; settings and stream of an apply go on top of the profile's own.
+    """
+
+    action: Action = Field("apply", description="hold keeps what is set now, release ends that")
+    name: str | None = Field(None, max_length=64, description="The profile")
+    hold: Literal["next_switch", "until_released"] | None = Field(
+        None, description="How long this holds against schedules and day_night; null: until the next switch"
+    )
+    hold_s: float | None = Field(
+        None,
+        gt=0,
+        le=_MAX_HOLD_S,
+        description="Seconds for which this holds",
+        json_schema_extra={"unit": "s"},
+    )
+    profiles: dict[str, Definition] | None = Field(
+        None, max_length=100, description="Several to save at once: all of them or none"
+    )
+
+    @model_validator(mode="after")
+    def _what_belongs_together(self) -> Self:
+        for field in self.model_fields_set - {"action"}:
+            actions = _TAKEN_BY[field]
+            if getattr(self, field) is not None and self.action not in actions:
+                raise ValueError(f"'{field}' is for {' and '.join(sorted(actions))}, not for {self.action}")
+        if self.name is None and (self.action in _NAMED or (self.action == "save" and not self.profiles)):
+            raise ValueError(f"'name' is missing: which profile to {self.action}")
+        if self.profiles is not None and self.model_fields_set - {"action", "profiles"}:
+            raise ValueError("'profiles' holds whole definitions: give nothing beside it")
+        if self.hold is not None and self.hold_s is not None:
+            raise ValueError("give 'hold' or 'hold_s', not both")
+        if self.action == "hold" and self.hold == "next_switch":
+            raise ValueError(
+                "a hold lasts until_released or for hold_s; until the next switch all holds anyway"
+            )
+        return self
+
+    def definition(self) -> Definition:
+        """Return what of it is a profile's definition."""
+        fields = self.model_fields_set & Definition.model_fields.keys()
+        return Definition.model_construct(
+            _fields_set=fields, **{name: getattr(self, name) for name in fields}
+        )
 
 
 class ProfileStatus(BaseModel):
-    """`status.profile`: the profile that was applied last, and why."""
+    """`status.profile`: the profile that was applied last, why, and what has become of it.
+
+    `pending` is the profile that comes when the hold ends or the camera is there. `differs` holds the paths
+    of the profile's own settings that hold something else by now.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,4 +107,6 @@ class ProfileStatus(BaseModel):
     cause: str | None = None
     since: str | None = None
     pending: str | None = None
+    hold: HoldStatus | None = None
+    differs: dict[str, Any] = {}
     available: list[str] = []

@@ -1,35 +1,29 @@
-"""Profiles as a feature: which one is active and why; day and night."""
+"""Profiles as a feature: which one is active and why, which others there are, and what was set by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from edge_agent.camera.commands import change_outcome
-from edge_agent.camera.limits import what_is_offered
+from edge_agent.camera.settings import flatten, normalise, unflatten
 from edge_agent.clock import rfc3339
+from edge_agent.config import Configuration
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
-from edge_agent.errors import RefusedError, StorageError
+from edge_agent.errors import CameraUnavailableError, EdgeAgentError, StorageError
 from edge_agent.feature import Feature, Host
-from edge_agent.profiles.config import (
-    DayNightArguments,
-    DayNightConfig,
-    ProfileArguments,
-    ProfilesConfig,
-    ProfileStatus,
-)
-from edge_agent.profiles.day_night import DayNight, Phase, Thresholds
-from edge_agent.profiles.profile import Profiles, load_profiles
+from edge_agent.profiles.applying import Applied, Applier
+from edge_agent.profiles.config import ProfileArguments, ProfilesConfig, ProfileStatus
+from edge_agent.profiles.hold import Hold, Holding
+from edge_agent.profiles.library import Library, shipped_directory
+from edge_agent.profiles.profile import DEFAULTS, Definition, Wanted
 from edge_agent.profiles.switcher import Switch, Switcher
 from edge_agent.storage import Remembered
 
@@ -38,58 +32,55 @@ __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+# Who switches by itself, and so waits while something holds.
+_BY_ITSELF: Final = ("schedule ", "day_night")
 
 
 class _Memory(BaseModel):
-    """What outlives a restart."""
+    """What outlives a restart. `automatic` is what schedules or the light said last, applied or not."""
 
     model_config = ConfigDict(frozen=True)
 
     active: str | None = None
     cause: str | None = None
     since: AwareDatetime | None = None
-    phase: Phase | None = None
-
-
-def shipped_directory() -> Path | None:
-    """Return where the shipped profiles are: beside the sources, or where they were installed."""
-    here = Path(__file__).resolve().parents[2] / "schedules"
-    places = (here, Path(sys.prefix) / "share/edge-agent/schedules", Path("/usr/share/edge-agent/schedules"))
-    return next((place for place in places if (place / "profiles").is_dir()), None)
+    holds: dict[str, Any] = {}
+    automatic: Switch | None = None
+    pending: Switch | None = None
+    hold: Hold | None = None
 
 
 class ProfilesFeature(Feature):
-    """Applies profiles: by command, by the light."""
+    """Applies profiles, keeps those that are saved, and holds what was set by hand."""
 
     name = "profiles"
     section = ProfilesConfig
 
     def __init__(self, *, host: Host, config: ProfilesConfig) -> None:
         super().__init__(host=host, config=config)
-        self._profiles = Profiles()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._switcher = Switcher(clock=host.clock, apply=self._switch, failed=self._switch_failed)
-        self._status = ProfileStatus()
-        self._phase: Phase | None = None
-        self._last_frame = -1
-        self._writing = asyncio.Lock()
         state_dir = host.configuration.state_dir
-        self._memory = Remembered(path=state_dir / "profile.json", configured=None)
-        self._day_night_memory = Remembered(
-            path=state_dir / "day_night.json", configured=config.day_night.model_dump()
+        self._library = _library(host.configuration, config)
+        self._applier = Applier(
+            camera=host.camera, commands=host.commands, configured=host.configuration.stream.settings()
         )
-        self._day_night: DayNightConfig = config.day_night
-        self._decider = DayNight(thresholds=_thresholds(self._day_night))
+        self._memory = Remembered(path=state_dir / "profile.json", configured=None)
+        self._known = _Memory()
+        self._holding: Holding | None = None
+        self._switcher = Switcher(clock=host.clock, apply=self._apply_pending, failed=self._gave_up)
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    def faults(cls, configuration: Configuration) -> list[str]:
+        """Return what is wrong in the files of profiles, each with file, line and key."""
+        return _library(configuration, configuration.section("profiles", ProfilesConfig)).load()
 
     def status(self) -> Mapping[str, Part]:
-        """Return what is active, and whether it is day."""
-        return {
-            "profile": self._profile_status,
-            "day_night": self._day_night_status,
-        }
+        """Return what is active."""
+        return {"profile": self._status}
 
     def entities(self) -> Iterable[Entity]:
-        """Return what a home sees of profiles, and of day and night."""
+        """Return what a home sees of profiles."""
         yield Entity(
             key="profile",
             platform="select",
@@ -97,27 +88,19 @@ class ProfilesFeature(Feature):
             path="profile.active",
             command="profile",
             arguments={"name": ...},
-            options=tuple(self._profiles.names),
+            options=tuple(self._library.profiles.names),
             icon="mdi:palette-outline",
-        )
-        yield Entity(
-            key="day_night",
-            platform="select",
-            name="Day and night",
-            path="day_night.mode",
-            command="day_night",
-            arguments={"mode": ...},
-            options=("auto", "day", "night", "off"),
-            icon="mdi:theme-light-dark",
         )
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._load)
-        if self._day_night.mode in ("day", "night"):
-            await self._take_phase(self._day_night.mode)
+        wrong = await asyncio.to_thread(self._library.load)
+        for message in wrong:
+            logger.warning("%s", message)
+        self.host.problems.set("profiles_invalid", "; ".join(wrong[:5]) if wrong else None)
+        await asyncio.to_thread(self._recall)
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._switcher.run(), name="profile switcher"))
-        self._tasks.append(loop.create_task(self._watch(), name="day and night"))
+        self._tasks.append(loop.create_task(self._watch(), name="profile hold"))
         return self
 
     async def __aexit__(
@@ -129,173 +112,287 @@ class ProfilesFeature(Feature):
 
     @command(name="profile", arguments=ProfileArguments, main="name", interrupts_stream=True)
     async def profile(self, call: Call) -> Outcome:
-        """Apply a profile."""
-        outcome = await self._apply_now(call.arguments.name, call)
-        if not call.dry_run:
-            await self._remember()
-        return outcome
+        """Apply a profile, save what is set now as one, see what one would change, hold or release."""
+        arguments: ProfileArguments = call.arguments
+        name = arguments.name or DEFAULTS
+        match arguments.action:
+            case "save":
+                return await self._save(call, arguments)
+            case "delete":
+                return await self._delete(call, name)
+            case "diff":
+                wanted = _on_top(self._library.profiles.wanted(name), arguments)
+                return Outcome(result=self._applier.diff(wanted))
+            case "list":
+                return Outcome(result={"profiles": self._list()})
+            case "release":
+                return await self._release(call)
+            case "hold":
+                return await self._hold(call, arguments)
+        async with self._one_at_a_time:
+            if call.cause.startswith(_BY_ITSELF):
+                return await self._switch_by_itself(call, name)
+            return await self._apply_by_hand(call, name, arguments)
 
-    @command(name="day_night", arguments=DayNightArguments, main="mode", interrupts_stream=True)
-    async def day_night(self, call: Call) -> Outcome:
-        """Set day or night, or let the light that the camera measures decide."""
-        changes = {name: value for name, value in call.arguments.model_dump().items() if value is not None}
-        wanted = self._day_night.model_copy(update=changes)
-        _refuse_contradiction(wanted)
-        outcome = Outcome()
-        if wanted.mode in ("day", "night") and "mode" in changes:
-            outcome = await self._apply_now(wanted.mode, call)
-        if not call.dry_run:
-            self._day_night = wanted
-            self._decider.thresholds = _thresholds(wanted)
-            self._decider.forget()
-            if "mode" in changes:
-                # With `auto` the next reading decides, whatever was decided before.
-                self._phase = wanted.mode if wanted.mode in ("day", "night") else None
-                await self._remember()
-            await self._write(self._day_night_memory, wanted.model_dump())
-            self.host.status_changed()
-        return Outcome(
-            applied=wanted.model_dump(),
-            clamped=outcome.clamped,
-            result={"profile": self._status.active, "settings": dict(outcome.applied), **outcome.result},
+    # ---- applying
+
+    async def _apply_by_hand(self, call: Call, name: str, arguments: ProfileArguments) -> Outcome:
+        wanted = _on_top(self._library.profiles.wanted(name), arguments)
+        applied = await self._applier.apply(
+            name, wanted, cause=call.cause, strict=call.strict, dry_run=call.dry_run
         )
-
-    async def _apply_now(self, name: str, call: Call) -> Outcome:
-        older = self._switcher.wanted
-        outcome = await self._apply(name, cause=call.cause, strict=call.strict, dry_run=call.dry_run)
-        if not call.dry_run:
-            self._switcher.forget(older)
-            self.host.status_changed()
-        return outcome
-
-    async def _apply(self, name: str, *, cause: str, strict: bool = False, dry_run: bool = False) -> Outcome:
-        patch, left_out = self._possible(name)
-        change = await self.host.camera.change(patch, cause=cause, strict=strict, dry_run=dry_run)
-        outcome = change_outcome(change)
-        if left_out:
-            outcome = replace(outcome, result={**outcome.result, "left_out": left_out})
-        if not dry_run:
-            clock = self.host.clock
-            self._status = ProfileStatus(active=name, cause=cause, since=rfc3339(clock.now()))
-            self.host.problems.set("profile_failed", None)
-            self.host.events.emit("profile", "switched", name=name, cause=cause)
-        return outcome
-
-    def _possible(self, name: str) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return what is to be applied of a profile, and what is left out because it says that it may be."""
-        patch = self._profiles.patch(name)
-        camera = self.host.camera
-        current, capabilities = camera.settings, camera.capabilities
-        if not self._profiles.find(name).partial or capabilities is None or current is None:
-            return patch, {}
-        return what_is_offered(patch, current=current, capabilities=capabilities)
-
-    async def _remember(self) -> None:
-        known = self._status.model_dump(include={"active", "cause", "since"})
-        await self._write(self._memory, {**known, "phase": self._phase})
-
-    async def _write(self, memory: Remembered, value: Any) -> None:
-        async with self._writing:  # in the order of the changes
-            try:
-                await asyncio.to_thread(memory.remember, value)
-            except StorageError as error:
-                self.host.problems.set(
-                    "profile_not_saved", f"the profile would not survive a restart: {error.message}"
-                )
-            else:
-                self.host.problems.set("profile_not_saved", None)
-
-    def _load(self) -> None:
-        shipped = shipped_directory()
-        places = [*([shipped] if shipped else []), *self.config.directories]
-        self._profiles, wrong = load_profiles(place / "profiles" for place in places)
-        for message in wrong:
-            logger.warning("%s", message)
-        self.host.problems.set("profiles_invalid", "; ".join(wrong[:5]) if wrong else None)
-        self._recall()
-
-    def _recall(self) -> None:
-        try:
-            remembered = _Memory.model_validate(self._memory.value() or {})
-            self._day_night = DayNightConfig.model_validate(self._day_night_memory.value())
-        except ValidationError:
-            logger.warning("What was remembered of profiles is damaged: the configuration holds")
-            return
-        self._status = ProfileStatus(
-            active=remembered.active,
-            cause=remembered.cause,
-            since=rfc3339(remembered.since) if remembered.since else None,
-        )
-        self._phase = remembered.phase
-        self._decider.thresholds = _thresholds(self._day_night)
-
-    async def _switch(self, switch: Switch) -> None:
-        await self._apply(switch.name, cause=switch.cause)
-        self._switcher.forget(switch)
-        self.host.status_changed()
+        if call.dry_run:
+            return applied.outcome
+        self._switcher.forget(self._switcher.wanted)
+        self._take(name, call.cause, applied)
+        if arguments.hold is not None or arguments.hold_s is not None:
+            self._begin_hold(call.cause, arguments)
+        elif self._holding is not None:
+            self._update(pending=self._known.automatic)
         await self._remember()
+        hold = self._holding.status().model_dump() if self._holding else None
+        return replace(applied.outcome, result={**applied.outcome.result, "hold": hold})
 
-    def _switch_failed(self, switch: Switch, message: str) -> None:
+    async def _switch_by_itself(self, call: Call, name: str) -> Outcome:
+        wanted = self._library.profiles.wanted(name)
+        if call.dry_run:
+            return (await self._applier.apply(name, wanted, cause=call.cause, dry_run=True)).outcome
+        switch = Switch(name, call.cause)
+        if self._holding is not None:
+            self._update(automatic=switch, pending=switch)
+            await self._remember()
+            return Outcome(result={"held": True, "hold": self._holding.status().model_dump()})
+        try:
+            applied = await self._applier.apply(name, wanted, cause=call.cause, strict=call.strict)
+        except CameraUnavailableError:
+            self._update(automatic=switch, pending=switch)
+            raise
+        except EdgeAgentError:
+            self._update(pending=None)
+            raise
+        self._switcher.forget(self._switcher.wanted)
+        self._update(automatic=switch)
+        self._take(name, call.cause, applied)
+        await self._remember()
+        return replace(applied.outcome, result={**applied.outcome.result, "held": False})
+
+    async def _apply_pending(self, switch: Switch) -> None:
+        """Apply what waited for a hold's end, or for the camera after that."""
+        async with self._one_at_a_time:
+            if self._switcher.wanted is not switch:
+                return
+            wanted = self._library.profiles.wanted(switch.name)
+            applied = await self._applier.apply(switch.name, wanted, cause=switch.cause)
+            self._switcher.forget(switch)
+            self._take(switch.name, switch.cause, applied)
+            await self._remember()
+
+    def _take(self, name: str, cause: str, applied: Applied) -> None:
+        host = self.host
+        self._update(active=name, cause=cause, since=host.clock.now(), holds=applied.holds, pending=None)
+        host.problems.set("profile_failed", None)
+        host.events.emit("profile", "switched", name=name, cause=cause)
+
+    def _update(self, **changes: Any) -> None:
+        self._known = self._known.model_copy(update=changes)
+        self.host.status_changed()
+
+    def _gave_up(self, switch: Switch, message: str) -> None:
         host = self.host
         logger.warning("%s could not apply the profile %s: %s", switch.cause, switch.name, message)
         host.events.emit("profile", "failed", name=switch.name, cause=switch.cause, message=message)
         host.problems.set("profile_failed", f"{switch.cause}: profile '{switch.name}': {message}")
-        host.status_changed()
+        self._update(pending=None)
 
-    def _want(self, name: str, cause: str) -> None:
-        self._switcher.want(Switch(name, cause))
-        self.host.status_changed()
+    # ---- holding
+
+    def _begin_hold(self, cause: str, arguments: ProfileArguments) -> None:
+        """Hold for as long as was asked for; until the next switch is no hold, and ends an older one."""
+        self._holding = None
+        if arguments.hold_s is not None or arguments.hold == "until_released":
+            self._holding = Holding.begin(cause=cause, duration_s=arguments.hold_s, clock=self.host.clock)
+            until = self._holding.status().until
+            self.host.events.emit("profile", "held", name=self._known.active, cause=cause, until=until)
+        # What comes after it is what the schedules or the light said last.
+        self._update(
+            hold=self._holding.hold if self._holding else None,
+            pending=self._known.automatic if self._holding else None,
+        )
+
+    async def _hold(self, call: Call, arguments: ProfileArguments) -> Outcome:
+        async with self._one_at_a_time:
+            if not call.dry_run:
+                if arguments.hold_s is None:
+                    arguments = arguments.model_copy(update={"hold": "until_released"})
+                self._switcher.forget(self._switcher.wanted)
+                self._begin_hold(call.cause, arguments)
+                await self._remember()
+            hold = self._holding.status().model_dump() if self._holding else None
+            return Outcome(result={"hold": hold})
+
+    async def _release(self, call: Call) -> Outcome:
+        """End a hold, and what was set by hand: what schedules or the light said last is applied."""
+        async with self._one_at_a_time:
+            target = self._known.pending or self._known.automatic
+            result: dict[str, Any] = {
+                "was_held": self._holding is not None,
+                "profile": target.name if target else None,
+            }
+            if call.dry_run:
+                return Outcome(result=result)
+            await self._end_hold(call.cause)
+        if target is None:
+            return Outcome(result={**result, "pending": False})
+        try:
+            outcome = await self._execute(target)
+        except EdgeAgentError as error:
+            if not error.transient:
+                raise
+            self._switcher.want(target)
+            return Outcome(result={**result, "pending": True})
+        return replace(outcome, result={**outcome.result, **result, "pending": False})
+
+    async def _execute(self, switch: Switch) -> Outcome:
+        call = Call(
+            arguments=ProfileArguments(name=switch.name), given={"name": switch.name}, cause=switch.cause
+        )
+        async with self._one_at_a_time:
+            return await self._switch_by_itself(call, switch.name)
+
+    async def _end_hold(self, cause: str) -> None:
+        if self._holding is not None:
+            self.host.events.emit("profile", "released", name=self._known.active, cause=cause)
+        self._holding = None
+        self._update(hold=None)
+        await self._remember()
 
     async def _watch(self) -> None:
         while True:
             await self.host.clock.sleep(_LOOK_EVERY_S)
-            await self._look_at_the_light()
+            if self._holding is None:
+                continue
+            async with self._one_at_a_time:
+                await self._look_at_the_hold(self._holding)
 
-    async def _look_at_the_light(self) -> None:
-        reading = self.host.camera.reading
-        if self._day_night.mode != "auto" or reading is None or reading.lux is None:
+    async def _look_at_the_hold(self, holding: Holding) -> None:
+        if self._holding is not holding:
             return
-        if reading.sequence == self._last_frame:
-            return
-        self._last_frame = reading.sequence
-        phase = self._decider.see(reading.lux, self.host.clock.monotonic())
-        if phase is not None:
-            await self._take_phase(phase)
-            self.host.status_changed()
-
-    async def _take_phase(self, phase: Phase) -> None:
-        # What was set by hand since the last change of the light holds, also over a restart.
-        if phase == self._phase:
-            return
-        self._phase = phase
-        if phase != self._status.active or self._switcher.wanted is not None:
-            self._want(phase, "day_night")
-        else:
+        if holding.over:
+            pending = self._known.pending
+            await self._end_hold("time")
+            if pending is not None:
+                self._switcher.want(pending)
+        elif holding.follow_the_clock():
+            self._update(hold=holding.hold)
             await self._remember()
 
-    def _profile_status(self) -> ProfileStatus:
-        wanted = self._switcher.wanted
-        return self._status.model_copy(
-            update={"pending": wanted.name if wanted else None, "available": self._profiles.names}
+    # ---- the library
+
+    async def _save(self, call: Call, arguments: ProfileArguments) -> Outcome:
+        async with self._one_at_a_time:
+            definitions = dict(arguments.profiles or {})
+            if arguments.name is not None:
+                definitions = {arguments.name: self._definition(arguments)}
+            before = {name: self._saved(name) for name in definitions}
+            self._library.check(definitions)
+            if not call.dry_run:
+                await asyncio.to_thread(self._library.save, definitions)
+                for name in definitions:
+                    self.host.events.emit("profile", "saved", name=name, cause=call.cause)
+                self.host.status_changed()
+            return Outcome(
+                applied={name: definition.document() for name, definition in definitions.items()},
+                result={"replaced": before},
+            )
+
+    def _definition(self, arguments: ProfileArguments) -> Definition:
+        """Return what is to be saved: as given, or else what is set now, on what it extends."""
+        definition = arguments.definition()
+        if definition.settings is not None:
+            return definition
+        below = definition.extends or DEFAULTS
+        patch = self._applier.what_is_set(self._library.profiles.wanted(below))
+        return Definition.model_validate(
+            {
+                "description": definition.description,
+                "extends": below,
+                "partial": definition.partial,
+                "stream": definition.stream,
+                "settings": patch,
+            }
         )
 
-    def _day_night_status(self) -> dict[str, Any]:
-        forced = self._day_night.mode if self._day_night.mode in ("day", "night") else None
-        return {**self._day_night.model_dump(), "phase": forced or self._decider.phase}
+    def _saved(self, name: str) -> dict[str, Any] | None:
+        profiles = self._library.profiles
+        if name not in profiles.names or profiles.find(name).source != "saved":
+            return None
+        return profiles.find(name).definition.document()
 
+    async def _delete(self, call: Call, name: str) -> Outcome:
+        async with self._one_at_a_time:
+            self._library.check_deletion(name)
+            before = self._saved(name)
+            if not call.dry_run:
+                await asyncio.to_thread(self._library.delete, name)
+                self.host.events.emit("profile", "deleted", name=name, cause=call.cause)
+                self.host.status_changed()
+            return Outcome(result={"deleted": name, "was": before})
 
-def _refuse_contradiction(config: DayNightConfig) -> None:
-    if config.night_below_lux > config.day_above_lux:
-        raise RefusedError(
-            f"night_below_lux {config.night_below_lux:g} is above day_above_lux "
-            f"{config.day_above_lux:g}: it would be day and night at once",
-            code="contradiction",
-            field="night_below_lux",
-            value=config.night_below_lux,
+    def _list(self) -> list[dict[str, Any]]:
+        profiles = self._library.profiles
+        return [
+            {
+                "name": profile.name,
+                "description": profile.definition.description,
+                "extends": profile.definition.extends,
+                "partial": profile.definition.partial,
+                "source": profile.source,
+                "active": profile.name == self._known.active,
+            }
+            for profile in (profiles.find(name) for name in profiles.names)
+        ]
+
+    # ---- memory and status
+
+    def _recall(self) -> None:
+        try:
+            self._known = _Memory.model_validate(self._memory.value() or {})
+        except ValidationError:
+            logger.warning("What was remembered of profiles is damaged: none is active")
+            return
+        if self._known.hold is not None:
+            self._holding = Holding.again(self._known.hold, clock=self.host.clock)
+
+    async def _remember(self) -> None:
+        try:
+            await asyncio.to_thread(self._memory.remember, self._known.model_dump(mode="json"))
+        except StorageError as error:
+            self.host.problems.set(
+                "profile_not_saved", f"the profile would not survive a restart: {error.message}"
+            )
+        else:
+            self.host.problems.set("profile_not_saved", None)
+
+    def _status(self) -> ProfileStatus:
+        known, waiting = self._known, self._switcher.wanted or self._known.pending
+        return ProfileStatus(
+            active=known.active,
+            cause=known.cause,
+            since=rfc3339(known.since) if known.since else None,
+            pending=waiting.name if waiting else None,
+            hold=self._holding.status() if self._holding else None,
+            differs=self._applier.differing(known.holds),
+            available=self._library.profiles.names,
         )
 
 
-def _thresholds(config: DayNightConfig) -> Thresholds:
-    return Thresholds(
-        night_below_lux=config.night_below_lux, day_above_lux=config.day_above_lux, dwell_s=config.dwell_s
-    )
+def _library(configuration: Configuration, config: ProfilesConfig) -> Library:
+    return Library(directories=config.directories, saved=configuration.state_dir / "profiles")
+
+
+def _on_top(wanted: Wanted, arguments: ProfileArguments) -> Wanted:
+    """Return what a profile comes to with what a command puts on top of it."""
+    own = flatten(normalise(arguments.definition().patch()))
+    stream = wanted.stream if arguments.stream is None else arguments.stream.enabled
+    patch = unflatten({**flatten(wanted.patch), **own})
+    return replace(wanted, patch=patch, optional=wanted.optional - own.keys(), stream=stream)

@@ -96,6 +96,17 @@ def test_check_of_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_check_tells_the_faults_of_profiles_with_line_and_key(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/p.yaml").write_text("a: {extends: b}\nb: {extends: a}\nc: {extend: a}\n")
+    ran = _edge_agent("check", "-c", _config(tmp_path, profiles={"directories": [str(tmp_path)]}))
+    assert ran.returncode == 1
+    assert "p.yaml, line 1" in ran.stderr
+    assert "in a loop: a -> b -> a" in ran.stderr
+    assert "p.yaml, line 3: profile 'c': unknown key 'c.extend'; did you mean 'extends'?" in ran.stderr
+    assert "can be used" not in ran.stdout
+
+
 # ---- send
 
 

@@ -14,8 +14,8 @@ from tests.profiles.house import House
 def _disk_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write where the test can wait for it, in place of a thread."""
 
-    async def at_once(function: Callable[..., Any], *args: Any) -> Any:
-        return function(*args)
+    async def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
 
     monkeypatch.setattr(asyncio, "to_thread", at_once)
 

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import math
 
-from edge_agent.profiles.day_night import DayNight, Phase, Thresholds
+from edge_agent.profiles.day_night.config import Rules
+from edge_agent.profiles.day_night.decider import DayNight, Phase
+from edge_agent.profiles.day_night.light import by_lux
 
-LIMITS = Thresholds(night_below_lux=5, day_above_lux=20, dwell_s=30)
+RULES = Rules(night_below_lux=5, day_above_lux=20, dwell_s=30)
+
+
+def see(decider: DayNight, lux: float, at_s: float) -> Phase | None:
+    return decider.see(by_lux("lux", lux, RULES).says, at_s=at_s, dwell_s=RULES.dwell_s)
 
 
 def phases(readings: list[tuple[float, float]]) -> list[tuple[float, Phase]]:
-    decider = DayNight(thresholds=LIMITS)
-    return [(at_s, phase) for at_s, lux in readings if (phase := decider.see(lux, at_s)) is not None]
+    decider = DayNight()
+    return [(at_s, phase) for at_s, lux in readings if (phase := see(decider, lux, at_s)) is not None]
 
 
 def test_the_first_reading_decides_at_once() -> None:
@@ -42,11 +48,21 @@ def test_between_the_thresholds_everything_stays() -> None:
 
 
 def test_after_forgetting_it_is_decided_anew() -> None:
-    decider = DayNight(thresholds=LIMITS)
-    assert decider.see(1, 0) == "night"
+    decider = DayNight()
+    assert see(decider, 1, 0) == "night"
     decider.forget()
     assert decider.phase is None
-    assert decider.see(1, 1) == "night"
-    assert decider.see(1000, 2) is None
+    assert see(decider, 1, 1) == "night"
+    assert see(decider, 1000, 2) is None
     decider.forget()
-    assert decider.see(1000, 3) == "day"
+    assert see(decider, 1000, 3) == "day"
+
+
+def test_it_tells_how_long_a_change_takes_yet() -> None:
+    decider = DayNight()
+    see(decider, 1000, 0)
+    assert decider.changes_in(at_s=5, dwell_s=30) is None
+    see(decider, 1, 10)
+    assert decider.changes_in(at_s=15, dwell_s=30) == 25
+    see(decider, 1000, 16)
+    assert decider.changes_in(at_s=16, dwell_s=30) is None
