@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "home_assistant": _FEATURE,
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
+    "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},
     "schedules": {*_FEATURE, "profiles.config", "profiles.switcher", "profiles.yaml_file"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything

@@ -1,0 +1,1 @@
+"""The wanted state: one retained document that the node brings itself to."""
