@@ -248,12 +248,21 @@ class Agent:
             except Exception as error:
                 # A broken feature stops nobody: it has a named state, and the agent lives on without it.
                 logger.exception("The feature %s did not start", name)
-                reason = f"{type(error).__name__}: {error}"
-                self._feature_states[name] = {"state": "failed", "reason": reason}
-                self._problems.set(f"feature_{name}", f"the feature '{name}' did not start: {reason}")
+                self._feature_failed(name, error)
             else:
                 self._features[name] = feature
                 self._feature_states[name] = {"state": "running", "reason": None}
+        for name, feature in list(self._features.items()):
+            try:
+                feature.ready()
+            except Exception as error:
+                logger.exception("The feature %s did not start", name)
+                self._feature_failed(name, error)
+
+    def _feature_failed(self, name: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        self._feature_states[name] = {"state": "failed", "reason": reason}
+        self._problems.set(f"feature_{name}", f"the feature '{name}' did not start: {reason}")
 
     def _child_pids(self) -> dict[str, int]:
         pids = {

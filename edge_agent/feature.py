@@ -100,6 +100,9 @@ class Feature:
         """Return the topics that this feature reads, without wildcards, and who takes their messages."""
         return {}
 
+    def ready(self) -> None:
+        """Begin what needs the others: all features have started, and every command is known."""
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -57,6 +57,7 @@ ALLOWED: dict[str, set[str]] = {
                  "camera.port", "camera.settings", "configuration"},
     "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},
     "schedules": {*_FEATURE, "profiles.config", "profiles.switcher", "profiles.yaml_file"},
+    "schedules": {*_FEATURE, "configuration", "profiles.config"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
@@ -85,6 +86,7 @@ FOREIGN: dict[str, set[str]] = {
     "apscheduler": {"schedules"},
     "astral": {"profiles", "schedules"},
     "gpiozero": {"profiles"},
+    "astral": {"schedules"},
     "psutil": {"health"},
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet"},

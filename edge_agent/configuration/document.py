@@ -57,7 +57,7 @@ def parse(text: str, *, source: str, target: Target, numbered: bool = True) -> L
 
 def _reason(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or error.context or "it cannot be read"
-    if "undefined alias" in problem:
+    if "undefined alias" in problem or "scanning an alias" in (error.context or ""):
         return _ALIAS
     if "tag" in problem:
         return "a value that begins with '!' must be quoted"

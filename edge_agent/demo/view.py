@@ -132,11 +132,10 @@ def _colour(node: Node) -> str:
 
 
 def _next_switch(node: Node) -> str:
-    entries = [entry for entry in node.get("schedule", "entries") or [] if entry.get("next")]
-    if not entries:
+    coming = node.get("schedule", "next")
+    if not coming:
         return "none"
-    entry = min(entries, key=lambda item: item["next"])
-    return f"{entry['profile']} at {entry['next'][:16].replace('T', ' ')} UTC"
+    return f"{coming[0]['does']} at {coming[0]['time'][:16].replace('T', ' ')} UTC"
 
 
 def _number(value: Any) -> str:

@@ -1,79 +1,78 @@
-"""Schedules as a feature: what comes when, what is due now, and what came of it."""
+"""Schedules as a feature: read from files, edited by commands, carried out by the engine."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
 from types import TracebackType
 from typing import Any, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-
 from edge_agent.clock import rfc3339
+from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.status import Part
-from edge_agent.errors import CameraUnavailableError, EdgeAgentError, RefusedError, StorageError
+from edge_agent.errors import EdgeAgentError, RefusedError, suggestion
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.config import ProfilesConfig
-from edge_agent.profiles.switcher import Switch, Switcher
-from edge_agent.schedules.place import timezone_of
-from edge_agent.schedules.schedule import Schedule, load_schedules
-from edge_agent.schedules.timetable import Due, Timetable
-from edge_agent.storage import Remembered
+from edge_agent.schedules.arguments import ScheduleArguments, definition_of, planned_of, refuse_fields
+from edge_agent.schedules.book import Book
+from edge_agent.schedules.engine import Engine
+from edge_agent.schedules.files import Entry
+from edge_agent.schedules.memory import Memory, Result
+from edge_agent.schedules.place import Place, place_of
+from edge_agent.schedules.schedule import Schedule
+from edge_agent.schedules.status import entry_document, schedule_status, sun_document
+from edge_agent.schedules.store import Store
 
 __all__ = ["SchedulesFeature"]
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY_S: Final = 1.0
-# What was handled later than this from now was handled by a wrong clock.
-_FUTURE: Final = timedelta(days=1)
-
-
-class _Handled(BaseModel):
-    """What was done last, and the time that it was due at. It outlives a restart."""
-
-    model_config = ConfigDict(frozen=True)
-
-    schedule: str | None = None
-    at: AwareDatetime | None = None
+# What no waiting for the camera can mend.
+_LASTING: Final = frozenset({"unknown_profile", "profile_loop", "unknown_command", "denied"})
+_LISTED: Final = 100
+_TOLD: Final = 5
 
 
 class SchedulesFeature(Feature):
-    """Runs what is due by the clock, each time once, and after a start what should hold now."""
+    """Carries out what is due by the clock, each time once, and after a start what should hold now."""
 
     name = "schedules"
 
     def __init__(self, *, host: Host, config: ProfilesConfig | None = None) -> None:
         # Where schedules are, and by which clock they go, is said in the section `profiles`.
         super().__init__(host=host, config=config or host.configuration.section("profiles", ProfilesConfig))
-        self._schedules: list[Schedule] = []
-        self._timezone: tzinfo = UTC
-        self._timetable = Timetable(schedules=(), timezone=UTC)
-        self._switcher = Switcher(clock=host.clock, apply=self._switch, failed=self._failed)
-        self._waiting: Due | None = None
-        self._handled = _Handled()
-        self._changed_s: float | None = None
-        self._memory = Remembered(
-            path=host.configuration.state_dir / "schedules.json",
-            configured=None,
+        state_dir = host.configuration.state_dir
+        self._store = Store(path=state_dir / "schedules.d" / "saved.json")
+        self._engine = Engine(
+            clock=host.clock,
+            memory=Memory(path=state_dir / "schedules.json"),
+            execute=self._execute,
+            told=self._tell,
+            problem=host.problems.set,
+            changed=host.status_changed,
         )
+        self._book: Book
+        self._wrong: dict[str, str] = {}
+        self._no_profile: dict[str, RefusedError] = {}
+        self._editing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._deaf = host.events.listen(self._hear)
+        self._profiles_changed = asyncio.Event()
 
     def status(self) -> Mapping[str, Part]:
-        """Return what comes next."""
-        return {"schedule": self._document}
+        """Return what holds, what comes next, and how the last ones ended."""
+        return {"schedule": self._status}
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._load)
-        await self._tell_wrong()
-        self._look_at_the_clock()
-        loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._switcher.run(), name="schedule switcher"))
-        self._tasks.append(loop.create_task(self._watch(), name="schedules"))
+        place = await asyncio.to_thread(place_of, self.config)
+        await asyncio.to_thread(self._load, place)
         return self
+
+    def ready(self) -> None:
+        """Begin, now that every command is known."""
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._live(), name="schedules"))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,127 +81,228 @@ class SchedulesFeature(Feature):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._engine.close()
 
-    def _load(self) -> None:
-        self._timezone = timezone_of(self.config.timezone)
-        self._schedules, self._wrong_files = load_schedules(self.config.directories)
+    @command(name="schedule", arguments=ScheduleArguments, main="action")
+    async def schedule(self, call: Call) -> Outcome:
+        """List the schedules, save one, delete it, switch it on or off, or run it now."""
+        arguments: ScheduleArguments = call.arguments
+        if arguments.action == "list":
+            refuse_fields(call)
+            return self._list(arguments)
+        if arguments.name is None:
+            raise RefusedError(
+                f"'{arguments.action}' needs the schedule's name", code="invalid_arguments", field="name"
+            )
+        if arguments.action == "set":
+            return await self._set(call)
+        refuse_fields(call)
+        entry = self._find(arguments.name)
+        if arguments.action == "run_now":
+            return await self._run_now(entry, call)
+        return await self._edit(entry, call)
+
+    def _list(self, arguments: ScheduleArguments) -> Outcome:
+        entries = list(self._book.entries.items())
+        if arguments.name is not None:
+            entries = [(arguments.name, self._find(arguments.name))]
+        shown = entries[arguments.offset : arguments.offset + _LISTED]
+        following = arguments.offset + len(shown)
+        return Outcome(
+            result={
+                "version": self._book.version,
+                "count": len(entries),
+                "next_offset": following if following < len(entries) else None,
+                "schedules": [
+                    {
+                        **entry_document(entry, engine=self._engine, wrong=self._wrong.get(name)),
+                        "file": entry.path or None,
+                        "line": entry.line,
+                        "definition": entry.schedule.document(),
+                    }
+                    for name, entry in shown
+                ],
+            }
+        )
+
+    async def _set(self, call: Call) -> Outcome:
+        schedule = definition_of(call)
+        planned = await asyncio.to_thread(planned_of, schedule, self._book.place)
+        await self._learn_profiles({schedule.profile} if schedule.profile else set())
+        if (error := self._judge(schedule)) is not None:
+            raise error
+        version = self._book.version
+        if not call.dry_run:
+            version = await self._change(call, lambda: self._store.put(schedule))
+        else:
+            self._store.require(call.arguments.if_version)
+        coming = planned.next_after(self.host.clock.now()) if schedule.enabled else None
+        return Outcome(
+            applied=schedule.document(),
+            result={
+                "name": schedule.name,
+                "version": version,
+                "next": rfc3339(coming) if coming else None,
+                "replaces": self._book.files[schedule.name].path
+                if schedule.name in self._book.files
+                else None,
+            },
+        )
+
+    async def _edit(self, entry: Entry, call: Call) -> Outcome:
+        name, action = entry.schedule.name, call.arguments.action
+        if action == "delete":
+            if entry.source == "file" and name not in self._store.saved.switches:
+                raise RefusedError(
+                    f"'{name}' stands in {entry.path}: only its owner deletes it there. Disable it instead, "
+                    "which is kept over restarts and updates of the file",
+                    code="owners_file",
+                    field="name",
+                    value=name,
+                )
+            edit = lambda: self._store.drop(name)  # noqa: E731 - the one thing that differs
+        else:
+            edit = lambda: self._store.switch(name, enabled=action == "enable")  # noqa: E731 - see above
+        if call.dry_run:
+            self._store.require(call.arguments.if_version)
+            version = self._book.version
+        else:
+            version = await self._change(call, edit)
+        return Outcome(
+            result={
+                "name": name,
+                "version": version,
+                "remains": action != "delete" or name in self._book.files,
+            }
+        )
+
+    async def _run_now(self, entry: Entry, call: Call) -> Outcome:
+        schedule = entry.schedule
+        if schedule.profile:
+            name, given = "profile", {"name": schedule.profile}
+        else:
+            name, given = str(schedule.command), schedule.arguments
+        outcome = await self.host.commands.execute(
+            name, given, cause=call.cause, strict=call.strict, dry_run=call.dry_run
+        )
+        return Outcome(
+            applied=outcome.applied,
+            clamped=outcome.clamped,
+            result={**outcome.result, "name": schedule.name, "did": schedule.does},
+        )
+
+    def _find(self, name: str) -> Entry:
+        entry = self._book.entries.get(name)
+        if entry is None:
+            raise RefusedError(
+                f"there is no schedule '{name}'{suggestion(name, self._book.entries)}",
+                code="unknown_schedule",
+                field="name",
+                value=name,
+                allowed=list(self._book.entries)[:_LISTED],
+            )
+        return entry
+
+    async def _change(self, call: Call, edit: Any) -> int:
+        async with self._editing:
+            self._store.require(call.arguments.if_version)
+            await asyncio.to_thread(edit)
+            self._book = await asyncio.to_thread(self._book.with_saved, self._store.saved)
+            self._adopt()
+            return self._book.version
+
+    def _load(self, place: Place) -> None:
+        damaged = self._store.load()
+        self._engine.memory.load()
+        self._book = Book.read(directories=self.config.directories, saved=self._store.saved, place=place)
+        if damaged is not None:
+            self._book.file_problems.append(damaged)
+        # Loads what computes the sun, away from the event loop.
+        sun_document(place, self.host.clock.now())
+
+    async def _live(self) -> None:
+        await self._learn_profiles(self._profiles())
+        self._adopt()
+        running = asyncio.get_running_loop().create_task(self._engine.run(), name="schedules: engine")
         try:
-            self._handled = _Handled.model_validate(self._memory.value() or {})
-        except ValidationError:
-            logger.warning("What was remembered of schedules is damaged: what should hold now is done anew")
+            while True:
+                await self._profiles_changed.wait()
+                self._profiles_changed.clear()
+                await self._learn_profiles(self._profiles())
+                self._adopt()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-    async def _tell_wrong(self) -> None:
-        unknown = {}
-        for profile in {schedule.profile for schedule in self._schedules if schedule.enabled}:
-            reason = await self._why_not(profile)
-            if reason is not None:
-                unknown[profile] = reason
-        usable = [schedule for schedule in self._schedules if schedule.profile not in unknown]
-        self._timetable = Timetable(schedules=usable, timezone=self._timezone)
-        wrong = [
-            *self._wrong_files,
-            *self._timetable.wrong,
-            *(
-                f"schedule '{schedule.name}': {unknown[schedule.profile]}"
-                for schedule in self._schedules
-                if schedule.enabled and schedule.profile in unknown
-            ),
-        ]
-        for message in wrong:
-            logger.warning("%s", message)
-        self.host.problems.set("schedules_invalid", "; ".join(wrong[:5]) if wrong else None)
+    def _profiles(self) -> set[str]:
+        schedules = [entry.schedule for entry in self._book.entries.values()]
+        return {schedule.profile for schedule in schedules if schedule.profile and schedule.enabled}
 
-    async def _why_not(self, profile: str) -> str | None:
-        """Return why a profile can never be applied, None where it may be."""
+    async def _learn_profiles(self, names: set[str]) -> None:
+        """Ask which of these profiles can never be applied."""
+        for name in sorted(names):
+            self._no_profile.pop(name, None)
+            try:
+                await self.host.commands.execute("profile", {"name": name}, cause="schedules", dry_run=True)
+            except RefusedError as error:
+                if error.code in _LASTING:
+                    self._no_profile[name] = error
+            except EdgeAgentError:
+                pass  # the camera is not there, or not yet: the profile may be right
+
+    def _judge(self, schedule: Schedule) -> RefusedError | None:
+        if schedule.profile is not None:
+            return self._no_profile.get(schedule.profile)
+        if schedule.command == "schedule" and _runs_another(schedule.arguments):
+            return RefusedError(
+                "a schedule that runs schedules would go in circles; let it do the same itself",
+                code="loop",
+                field="arguments",
+            )
         try:
-            await self.host.commands.execute("profile", {"name": profile}, cause="schedules", dry_run=True)
+            self.host.commands.check(str(schedule.command), schedule.arguments)
         except RefusedError as error:
-            if error.code in ("unknown_profile", "profile_loop", "unknown_command"):
-                return error.message
-        except EdgeAgentError:
-            pass  # the camera is not there, or not yet: the profile may be right
+            return error
         return None
 
-    async def _watch(self) -> None:
-        while True:
-            await self.host.clock.sleep(_LOOK_EVERY_S)
-            self._look_at_the_clock()
+    def _adopt(self) -> None:
+        plans, self._wrong = self._book.judged(self._judge)
+        wrong = [*self._book.file_problems, *self._wrong.values()]
+        for message in wrong:
+            logger.warning("%s", message)
+        more = [f"and {len(wrong) - _TOLD} more"] if len(wrong) > _TOLD else []
+        self.host.problems.set("schedules_invalid", "; ".join([*wrong[:_TOLD], *more]) or None)
+        self._engine.adopt(plans, names=self._book.entries)
+        self.host.status_changed()
 
-    def _look_at_the_clock(self) -> None:
-        clock = self.host.clock
-        due = self._timetable.look(clock.now(), clock.monotonic())
-        if due is not None and (not due.missed or self._is_news(due)):
-            self._waiting = due
-            self._switcher.want(Switch(due.schedule.profile, f"schedule {due.schedule.name}"))
-            self.host.status_changed()
-
-    def _is_news(self, due: Due) -> bool:
-        """Whether a time of the past was not acted on; what was set by hand since then holds."""
-        if self._handled.schedule != due.schedule.name:
-            return True  # by a clock that was wrong, or before the schedules were edited
-        clock = self.host.clock
-        now = clock.now()
-        if self._changed_s is not None:
-            # As the clock tells it now: it may have jumped since.
-            return now - timedelta(seconds=clock.monotonic() - self._changed_s) < due.at
-        at = self._handled.at
-        return at is None or at < due.at or at > now + _FUTURE
+    async def _execute(self, schedule: Schedule) -> None:
+        cause = f"schedule {schedule.name}"
+        if schedule.profile:
+            await self.host.commands.execute("profile", {"name": schedule.profile}, cause=cause)
+        else:
+            await self.host.commands.execute(str(schedule.command), schedule.arguments, cause=cause)
 
     def _hear(self, kind: str, document: Mapping[str, Any]) -> None:
-        if kind != "profile" or document.get("event_type") != "switched":
+        if kind != "profile":
             return
-        self._changed_s = self.host.clock.monotonic()
-        self.host.problems.set("schedule_failed", None)
-        wanted = self._switcher.wanted
-        if wanted is not None and document.get("cause") != wanted.cause:
-            self._switcher.forget(wanted)
+        if document.get("event_type") != "switched":
+            self._profiles_changed.set()
+            return
+        self._engine.went_well()
+        if not str(document.get("cause")).startswith("schedule "):
+            self._engine.somebody_switched()
 
-    async def _switch(self, switch: Switch) -> None:
-        due = self._waiting
-        try:
-            await self.host.commands.execute("profile", {"name": switch.name}, cause=switch.cause)
-        except CameraUnavailableError:
-            self.host.status_changed()
-            raise
-        self._switcher.forget(switch)
-        self.host.status_changed()
-        if due is not None:
-            self._handled = _Handled(schedule=due.schedule.name, at=due.at)
-            await self._remember()
+    def _tell(self, result: Result) -> None:
+        fields = {**result.document(), "due": rfc3339(result.time)}
+        fields.pop("time")
+        self.host.events.emit("schedule", fields.pop("outcome"), **fields)
 
-    async def _remember(self) -> None:
-        try:
-            await asyncio.to_thread(self._memory.remember, self._handled.model_dump(mode="json"))
-        except StorageError as error:
-            self.host.problems.set(
-                "schedules_not_saved", f"what schedules did would not survive a restart: {error.message}"
-            )
-        else:
-            self.host.problems.set("schedules_not_saved", None)
+    def _status(self) -> dict[str, Any]:
+        return schedule_status(
+            book=self._book, engine=self._engine, wrong=self._wrong, now=self.host.clock.now()
+        )
 
-    def _failed(self, switch: Switch, message: str) -> None:
-        host = self.host
-        logger.warning("%s could not apply the profile %s: %s", switch.cause, switch.name, message)
-        host.events.emit("schedule", "failed", name=switch.name, cause=switch.cause, message=message)
-        host.problems.set("schedule_failed", f"{switch.cause}: profile '{switch.name}': {message}")
-        host.status_changed()
 
-    def _document(self) -> dict[str, Any]:
-        wanted = self._switcher.wanted
-        return {
-            "timezone": str(self._timezone),
-            "pending": wanted.name if wanted else None,
-            "entries": [
-                {
-                    "name": schedule.name,
-                    "cron": schedule.cron,
-                    "profile": schedule.profile,
-                    "enabled": schedule.enabled,
-                    "next": self._told(self._timetable.next_of(schedule.name)),
-                }
-                for schedule in self._schedules
-            ],
-        }
-
-    def _told(self, moment: datetime | None) -> str | None:
-        return rfc3339(moment) if moment else None
+def _runs_another(arguments: Any) -> bool:
+    action = arguments.get("action") if isinstance(arguments, Mapping) else arguments
+    return bool(action == "run_now")

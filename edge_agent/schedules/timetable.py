@@ -1,70 +1,127 @@
-"""The timetable: which schedule's time has come, by a wall clock that may jump."""
+"""The timetable: what has come due, by a wall clock that may jump, and what should hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
 
-from edge_agent.errors import ConfigError
-from edge_agent.schedules.schedule import Schedule, last_fire, next_fire, trigger_of
+from edge_agent.schedules.holding import Hold, holding
+from edge_agent.schedules.plan import Planned
 
-if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
-
-__all__ = ["Due", "Timetable"]
-
-# Less is a clock that is being slewed; more was set, or the machine slept.
-_JUMP_S: Final = 2.0
+__all__ = ["Due", "Ends", "Timetable"]
 
 
 @dataclass(frozen=True)
 class Due:
-    """A schedule and when its time came. `missed` tells that nobody was looking then."""
+    """A schedule whose time has come."""
 
     at: datetime
-    schedule: Schedule
-    missed: bool
+    planned: Planned
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A schedule whose profile does not lie over others any longer."""
+
+    at: datetime
+    planned: Planned
 
 
 class Timetable:
-    """The enabled schedules and their times. `wrong` holds what is wrong with the others."""
+    """The times of all schedules in force. It knows no clock: it is told what time it is."""
 
-    def __init__(self, *, schedules: Iterable[Schedule], timezone: tzinfo) -> None:
-        self.wrong: list[str] = []
-        self._triggers: list[tuple[Schedule, CronTrigger]] = []
-        self._next: dict[str, datetime | None] = {}
-        self._offset_s: float | None = None
-        for schedule in schedules:
-            if not schedule.enabled:
-                continue
-            try:
-                self._triggers.append((schedule, trigger_of(schedule, timezone)))
-            except ConfigError as error:
-                self.wrong.append(error.message)
+    def __init__(self, plans: Iterable[Planned]) -> None:
+        self.plans = {planned.name: planned for planned in plans}
+        self._profiles = [planned for planned in self.plans.values() if planned.schedule.profile]
+        self._last: dict[str, datetime] = {}
+        self._next: dict[str, datetime] = {}
+        self._queue: list[tuple[datetime, int, str]] = []
+        self._ends: list[tuple[datetime, int, str]] = []
+        self._coming: list[Due | Ends] | None = None
+
+    def start(self, now: datetime, seen: Mapping[str, datetime] | None = None) -> None:
+        """Compute everything anew: the next time of each, and of the profiles' the last one, too.
+
+        `seen` are times up to which schedules were seen to already, by a clock that was set back. It takes a
+        millisecond a schedule or so: call it away from the event loop.
+        """
+        self._queue, self._ends, self._next, self._last = [], [], {}, {}
+        for planned in self.plans.values():
+            self._queue_next(planned, max(now, (seen or {}).get(planned.name, now)))
+        for planned in self._profiles:
+            if (at := planned.last_at(now)) is not None:
+                self._take_last(planned, at)
+
+    def take(self, now: datetime) -> list[Due]:
+        """Return what has come due since the last call, the oldest first, of each schedule the newest."""
+        due: dict[str, Due] = {}
+        while self._queue and self._queue[0][0] <= now:
+            at, _, name = heapq.heappop(self._queue)
+            planned = self.plans[name]
+            following = planned.next_after(at)
+            if following is not None and following <= now:
+                at = planned.last_at(now) or at
+            due.pop(name, None)
+            due[name] = Due(at, planned)
+            if planned.schedule.profile:
+                self._take_last(planned, at)
+            self._queue_next(planned, at)
+        while self._ends and self._ends[0][0] <= now:
+            heapq.heappop(self._ends)
+            self._coming = None
+        return sorted(due.values(), key=lambda one: (one.at, one.planned.order))
+
+    def holds(self, now: datetime) -> Hold | None:
+        """Return which profile should hold."""
+        return holding(self._profiles, self._last, now)
 
     def next_of(self, name: str) -> datetime | None:
-        """Return when a schedule is due, None where it is not in force or nobody has looked yet."""
+        """Return when a schedule comes next, None where it does not."""
         return self._next.get(name)
 
-    def look(self, now: datetime, monotonic_s: float) -> Due | None:
-        """Return what has come due since the last look, the newest if there are several.
+    def wake(self) -> datetime | None:
+        """Return when something is due or ends next."""
+        times = [self._queue[0][0]] if self._queue else []
+        ends = [self._ends[0][0]] if self._ends else []
+        return min([*times, *ends], default=None)
 
-        At the first look and after the wall clock has jumped this is the last time before now, which may
-        have been acted on already.
-        """
-        offset_s = now.timestamp() - monotonic_s
-        jumped = self._offset_s is None or abs(offset_s - self._offset_s) > _JUMP_S
-        self._offset_s = offset_s
-        due: Due | None = None
-        for schedule, trigger in self._triggers:
-            coming = self._next.get(schedule.name)
-            if not jumped and (coming is None or coming > now):
+    def coming(self, count: int) -> list[Due | Ends]:
+        """Return the next times, and the ends of those that lie over others."""
+        if self._coming is None or len(self._coming) < count:
+            self._coming = self._look_ahead(count)
+        return self._coming[:count]
+
+    def _look_ahead(self, count: int) -> list[Due | Ends]:
+        queue = heapq.nsmallest(count, self._queue)
+        ends = heapq.nsmallest(count, self._ends)
+        found: list[Due | Ends] = []
+        while len(found) < count and (queue or ends):
+            if ends and (not queue or ends[0][0] <= queue[0][0]):
+                at, order, name = heapq.heappop(ends)
+                found.append(Ends(at, self.plans[name]))
                 continue
-            fired = last_fire(trigger, now)
-            self._next[schedule.name] = next_fire(trigger, now)
-            # Of two at the same time the one that is written last holds.
-            if fired is not None and (due is None or fired >= due.at):
-                due = Due(fired, schedule, missed=jumped)
-        return due
+            at, order, name = heapq.heappop(queue)
+            planned = self.plans[name]
+            found.append(Due(at, planned))
+            if (following := planned.next_after(at)) is not None:
+                heapq.heappush(queue, (following, order, name))
+            if planned.schedule.profile and (end := planned.ends(at)) is not None:
+                heapq.heappush(ends, (end, order, name))
+        return found
+
+    def _queue_next(self, planned: Planned, after: datetime) -> None:
+        self._coming = None
+        following = planned.next_after(after)
+        if following is None:
+            self._next.pop(planned.name, None)
+            return
+        self._next[planned.name] = following
+        heapq.heappush(self._queue, (following, planned.order, planned.name))
+
+    def _take_last(self, planned: Planned, at: datetime) -> None:
+        self._last[planned.name] = at
+        ends = planned.ends(at)
+        if ends is not None:
+            heapq.heappush(self._ends, (ends, planned.order, planned.name))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from edge_agent.contract.command import bound
+from edge_agent.contract.command import Arguments, Call, Command, CommandSpec, Outcome, bound
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.profiles.feature import ProfilesConfig, ProfilesFeature
 from edge_agent.schedules.feature import SchedulesFeature
@@ -18,6 +19,15 @@ from tests.profiles.house import PROFILES, FakeCamera
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+
+class Lamp(Arguments):
+    """How bright."""
+
+    level: int = 1
+    mode: Literal["on", "off"] = "on"
+
+
+_LAMP = CommandSpec(name="lamp", description="Light a lamp.", arguments=Lamp, main="level")
 SCHEDULES = 'dawn: {cron: "0 7 * * *", profile: day}\ndusk: {cron: "0 20 * * *", profile: night}\n'
 
 
@@ -28,6 +38,8 @@ class House:
         self.path = path
         self.clock = ManualClock()
         self.camera = FakeCamera()
+        self.lit: list[tuple[datetime, int, str]] = []
+        self.broken: Exception | None = None
         self.sent: list[Outgoing] = []
         (path / "own/profiles").mkdir(parents=True)
         (path / "own/profiles/p.yaml").write_text(PROFILES)
@@ -46,6 +58,9 @@ class House:
             for entry in bound(profiles):
                 desk.registry.add(entry)
             async with SchedulesFeature(host=desk.host, config=settings) as feature:
+                for entry in [*bound(feature), Command(_LAMP, self._light)]:
+                    desk.registry.add(entry)
+                feature.ready()
                 await self.moment()
                 yield feature
 
@@ -56,6 +71,16 @@ class House:
     async def by_hand(self, profile: str) -> None:
         await self.commands.execute("profile", {"name": profile}, cause="command a1")
 
+    async def _light(self, call: Call) -> Outcome:
+        if self.broken:
+            raise self.broken
+        if not call.dry_run:
+            self.lit.append((self.clock.now(), call.arguments.level, call.cause))
+        return Outcome(applied={"level": call.arguments.level})
+
+    async def command(self, **arguments: Any) -> Outcome:
+        return await self.commands.execute("schedule", arguments, cause="command a1")
+
     def profile(self) -> tuple[str | None, str | None]:
         """Return which profile is active, and why."""
         value: Any = self.profiles.status()["profile"]()
@@ -64,11 +89,11 @@ class House:
     def problem_codes(self) -> set[str]:
         return {problem["code"] for problem in self.problems.document()}
 
-    def events(self, kind: str) -> list[tuple[str, str]]:
+    def events(self) -> list[tuple[str, str]]:
         documents = [
-            json.loads(message.payload) for message in self.sent if f"/event/{kind}" in message.topic
+            json.loads(message.payload) for message in self.sent if message.topic.endswith("/event/schedule")
         ]
-        return [(document["event_type"], document["name"]) for document in documents]
+        return [(document["event_type"], document["schedule"]) for document in documents]
 
 
 def status(feature: SchedulesFeature) -> dict[str, Any]:

@@ -7,30 +7,72 @@ import pytest
 from edge_agent.errors import ConfigError
 from tests.schedules.house import SCHEDULES, House, status
 
+PARIS = {"timezone": "Europe/Paris", "latitude": 48.8566, "longitude": 2.3522}
+
 
 async def test_the_profile_that_should_be_active_now_is_active_after_a_start(house: House) -> None:
     house.schedules(SCHEDULES)
-    async with house.living() as feature:
+    async with house.living(**PARIS) as feature:
         assert house.profile() == ("day", "schedule dawn")
-        assert status(feature) == {
-            "timezone": "UTC",
+        document = status(feature)
+        assert document == {
+            "timezone": "Europe/Paris",
+            "place": {"latitude": 48.8566, "longitude": 2.3522},
+            "version": 0,
+            "holds": {
+                "schedule": "dawn",
+                "profile": "day",
+                "since": "2026-06-15T05:00:00.000Z",
+                "ends": None,
+                "because": "cron 0 7 * * *",
+            },
             "pending": None,
+            "next": document["next"],
+            "last": [
+                {
+                    "schedule": "dawn",
+                    "does": "profile day",
+                    "time": "2026-06-15T05:00:00.000Z",
+                    "outcome": "done",
+                    "late_s": 25200.0,
+                    "took_s": 0.0,
+                    "error": None,
+                }
+            ],
+            "count": 2,
             "entries": [
                 {
                     "name": "dawn",
-                    "cron": "0 7 * * *",
-                    "profile": "day",
+                    "when": "cron 0 7 * * *",
+                    "does": "profile day",
                     "enabled": True,
-                    "next": "2026-06-16T07:00:00.000Z",
+                    "source": "file",
+                    "next": "2026-06-16T05:00:00.000Z",
+                    "error": None,
                 },
                 {
                     "name": "dusk",
-                    "cron": "0 20 * * *",
-                    "profile": "night",
+                    "when": "cron 0 20 * * *",
+                    "does": "profile night",
                     "enabled": True,
-                    "next": "2026-06-15T20:00:00.000Z",
+                    "source": "file",
+                    "next": "2026-06-15T18:00:00.000Z",
+                    "error": None,
                 },
             ],
+            "sun": {
+                "sunrise": "2026-06-15T03:46:29.000Z",
+                "sunset": "2026-06-15T19:55:56.000Z",
+                "dawn": "2026-06-15T03:04:00.000Z",
+                "dusk": "2026-06-15T20:38:28.000Z",
+            },
+            "clock": {"jumps": 0, "jumped_at": None, "jumped_by_s": None},
+        }
+        assert len(document["next"]) == 10
+        assert document["next"][0] == {
+            "schedule": "dusk",
+            "time": "2026-06-15T18:00:00.000Z",
+            "does": "profile night",
         }
 
 
@@ -69,7 +111,10 @@ async def test_a_switch_waits_for_the_camera_and_says_so(house: House) -> None:
     house.camera.running = False
     async with house.living() as feature:
         await house.moment(5)
-        assert (house.profile()[0], status(feature)["pending"]) == (None, "day")
+        assert (house.profile()[0], status(feature)["pending"]) == (
+            None,
+            {"schedule": "dawn", "profile": "day"},
+        )
         house.camera.running = True
         await house.moment(1)
         assert (house.profile()[0], status(feature)["pending"]) == ("day", None)
@@ -89,7 +134,7 @@ async def test_a_switch_that_fails_is_a_problem_until_one_goes_well(house: House
     house.schedules('noon: {cron: "0 11 * * *", profile: turned}')
     async with house.living() as feature:
         assert house.problem_codes() == {"schedule_failed"}
-        assert house.events("schedule") == [("failed", "turned")]
+        assert house.events() == [("failed", "noon")]
         assert status(feature)["pending"] is None
         await house.by_hand("day")
         assert house.problem_codes() == set()
@@ -115,10 +160,10 @@ async def test_a_clock_that_is_set_right_switches_to_what_should_hold(house: Hou
     async with house.living():
         assert house.profile()[0] == "night"
         house.clock.set_now(datetime(2026, 6, 15, 12, tzinfo=UTC))
-        await house.moment(1)
+        await house.moment(10)
         assert house.profile() == ("day", "schedule dawn")
         house.clock.set_now(datetime(2026, 6, 15, 4, tzinfo=UTC))
-        await house.moment(1)
+        await house.moment(10)
         assert house.profile()[0] == "night"
 
 
@@ -127,7 +172,7 @@ async def test_a_change_by_hand_holds_when_the_clock_is_set_right(house: House) 
     async with house.living():
         await house.by_hand("indoor")
         house.clock.set_now(house.clock.now() + timedelta(hours=30))
-        await house.moment(1)
+        await house.moment(10)
         assert house.profile()[0] == "indoor"
 
 

@@ -1,87 +1,107 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from edge_agent.schedules.schedule import Schedule
-from edge_agent.schedules.timetable import Timetable
-from tests.clocks import ManualClock
-
-DAWN = Schedule(name="dawn", cron="0 7 * * *", profile="day")
-DUSK = Schedule(name="dusk", cron="0 20 * * *", profile="night")
+from edge_agent.schedules.timetable import Ends, Timetable
+from tests.schedules.places import NOON, NOWHERE, planned
 
 
 class Wall:
-    def __init__(self, *schedules: Schedule) -> None:
-        self.clock = ManualClock(datetime(2026, 6, 15, 12, tzinfo=UTC))
-        self.timetable = Timetable(schedules=schedules, timezone=UTC)
+    """A timetable and a clock on the wall."""
 
-    def look(self) -> tuple[str, bool] | None:
-        due = self.timetable.look(self.clock.now(), self.clock.monotonic())
-        return (due.schedule.name, due.missed) if due else None
+    def __init__(self, **schedules: dict[str, Any]) -> None:
+        self.now = NOON
+        self.timetable = Timetable(
+            planned(NOWHERE, name=name, order=order, **fields)
+            for order, (name, fields) in enumerate(schedules.items())
+        )
+        self.timetable.start(self.now)
 
-    def hours(self, count: float) -> list[tuple[str, bool]]:
-        """Look once a minute."""
-        seen = []
-        for _ in range(int(count * 60)):
-            self.clock.advance(60)
-            if due := self.look():
-                seen.append(due)
-        return seen
+    def at(self, day: int, hour: int, minute: int = 0) -> str | None:
+        """Return who holds then, in June."""
+        self.now = datetime(2026, 6, day, hour, minute, tzinfo=UTC)
+        self.due = [(due.planned.name, f"{due.at:%d %H:%M}") for due in self.timetable.take(self.now)]
+        self.hold = self.timetable.holds(self.now)
+        return self.hold.planned.name if self.hold else None
 
 
-def test_the_first_look_finds_what_should_hold_now() -> None:
-    wall = Wall(DAWN, DUSK)
-    assert wall.look() == ("dawn", True)
-    assert wall.look() is None
-    assert wall.timetable.next_of("dusk") == datetime(2026, 6, 15, 20, tzinfo=UTC)
+DAWN: dict[str, Any] = {"cron": "0 7 * * *", "profile": "day"}
+DUSK: dict[str, Any] = {"cron": "0 20 * * *", "profile": "night"}
+PARTY: dict[str, Any] = {"at": "2026-06-15 18:00", "profile": "party", "for": "4h", "priority": 10}
+
+
+def test_each_time_comes_once_and_the_newest_of_those_that_passed() -> None:
+    wall = Wall(dawn=DAWN, dusk=DUSK)
+    assert (wall.at(15, 12), wall.due) == ("dawn", [])
+    assert (wall.at(15, 20), wall.due) == ("dusk", [("dusk", "15 20:00")])
+    assert (wall.at(15, 21), wall.due) == ("dusk", [])
+    assert (wall.at(18, 8), wall.due) == ("dawn", [("dusk", "17 20:00"), ("dawn", "18 07:00")])
+    assert wall.timetable.next_of("dusk") == datetime(2026, 6, 18, 20, tzinfo=UTC)
     assert wall.timetable.next_of("nothing") is None
 
 
-def test_each_time_comes_once() -> None:
-    wall = Wall(DAWN, DUSK)
-    wall.look()
-    assert wall.hours(48) == [("dusk", False), ("dawn", False), ("dusk", False), ("dawn", False)]
+def test_of_two_at_the_same_time_the_one_written_later_holds() -> None:
+    wall = Wall(dusk=DUSK, other={**DUSK, "profile": "day"})
+    assert wall.at(15, 20) == "other"
+    assert Wall(other={**DUSK, "priority": 1}, dusk=DUSK).at(15, 20) == "other"
 
 
-def test_of_several_that_came_due_the_newest_holds() -> None:
-    wall = Wall(DAWN, DUSK)
-    wall.look()
-    wall.clock.advance(33 * 3600)
-    assert wall.look() == ("dusk", False)
-    assert wall.look() is None
+def test_what_has_an_end_lies_over_the_others_and_then_they_hold_again() -> None:
+    wall = Wall(dawn=DAWN, dusk=DUSK, party=PARTY)
+    assert wall.at(15, 17, 59) == "dawn"
+    assert wall.at(15, 18) == "party"
+    assert (wall.at(15, 20), wall.due) == ("party", [("dusk", "15 20:00")])
+    assert wall.timetable.wake() == datetime(2026, 6, 15, 22, tzinfo=UTC)
+    assert wall.at(15, 22) == "dusk"
+    assert wall.hold is not None
+    assert wall.hold.since == datetime(2026, 6, 15, 22, tzinfo=UTC)
+    assert wall.hold.because == "'party' has ended: cron 0 20 * * *"
 
 
-def test_of_two_at_the_same_time_the_last_one_written_holds() -> None:
-    other = Schedule(name="other", cron="0 20 * * *", profile="day")
-    wall = Wall(DUSK, other)
-    assert wall.look() == ("other", True)
-    assert wall.hours(24) == [("other", False)]
+def test_without_priority_the_newest_holds_also_within_an_end() -> None:
+    wall = Wall(dawn=DAWN, dusk=DUSK, party={**PARTY, "priority": 0})
+    assert wall.at(15, 19) == "party"
+    assert wall.at(15, 20) == "dusk"
+    assert wall.at(15, 22) == "dusk"
 
 
-def test_a_clock_that_jumps_is_noticed_in_both_directions() -> None:
-    wall = Wall(DAWN, DUSK)
-    wall.look()
-    wall.clock.set_now(datetime(2026, 6, 15, 21, tzinfo=UTC))
-    assert wall.look() == ("dusk", True)
-    assert wall.timetable.next_of("dawn") == datetime(2026, 6, 16, 7, tzinfo=UTC)
-    wall.clock.set_now(datetime(2026, 6, 15, 9, tzinfo=UTC))
-    assert wall.look() == ("dawn", True)
-    assert wall.hours(12) == [("dusk", False)]
+def test_a_lower_priority_does_not_show_through_a_higher_one() -> None:
+    low = {"at": "2026-06-15 19:00", "profile": "low", "for": "1h", "priority": 5}
+    wall = Wall(party=PARTY, low=low)
+    assert wall.at(15, 19) == "party"
+    assert wall.at(15, 21) == "party"
+    assert wall.at(15, 22) is None
 
 
-def test_a_clock_that_is_slewed_is_none_that_jumps() -> None:
-    wall = Wall(DAWN, DUSK)
-    wall.look()
-    wall.clock.set_now(wall.clock.now() + timedelta(seconds=1))
-    assert wall.look() is None
+def test_the_same_is_computed_anew_after_a_start_at_any_time() -> None:
+    schedules = {
+        "dawn": DAWN,
+        "dusk": DUSK,
+        "party": PARTY,
+        "lunch": {"cron": "0 12 * * *", "profile": "lunch", "until_time": "13:30", "priority": 1},
+    }
+    wall = Wall(**schedules)
+    for minutes in range(0, 3 * 24 * 60, 10):
+        now = NOON + timedelta(minutes=minutes)
+        wall.at(now.day, now.hour, now.minute)
+        fresh = Timetable(wall.timetable.plans.values())
+        fresh.start(now)
+        assert fresh.take(now) == []
+        assert fresh.holds(now) == wall.hold
+        assert fresh.wake() == wall.timetable.wake()
 
 
-def test_what_is_not_in_force_never_comes() -> None:
-    wall = Wall(
-        DAWN.model_copy(update={"enabled": False}),
-        Schedule(name="bad", cron="nonsense", profile="day"),
-    )
-    assert wall.look() is None
-    assert wall.hours(25) == []
-    [wrong] = wall.timetable.wrong
-    assert "'bad'" in wrong
+def test_the_next_ones_are_told_with_the_ends() -> None:
+    wall = Wall(dawn=DAWN, dusk=DUSK, party=PARTY)
+    told = [
+        (coming.planned.name, f"{coming.at:%d %H}", isinstance(coming, Ends))
+        for coming in wall.timetable.coming(5)
+    ]
+    assert told == [
+        ("party", "15 18", False),
+        ("dusk", "15 20", False),
+        ("party", "15 22", True),
+        ("dawn", "16 07", False),
+        ("dusk", "16 20", False),
+    ]
