@@ -175,10 +175,10 @@ class Engine:
         self.timetable, missed = await asyncio.to_thread(_computed, self._plans, dict(memory.seen), now)
         for planned, last in missed:
             if last is not None:
-                self._command_due(planned, last, now)
+                if not self._runner.runs(planned.name):
+                    self._command_due(planned, last, now)
             elif planned.name not in memory.seen:
-                memory.seen[planned.name] = now
-                memory.dirty = True
+                self._see(planned, now)
         self._changed()
 
     def _see_to(self, now: datetime) -> None:
@@ -228,16 +228,22 @@ class Engine:
             self._runner.switch(Run(planned, hold.at))
 
     def _command_due(self, planned: Planned, at: datetime, now: datetime) -> None:
-        self.memory.seen[planned.name] = at
-        self.memory.dirty = True
         schedule = planned.schedule
         rule = schedule.rule
         if self._missed(schedule, now - at):
+            self._see(planned, at)
             self._skip(planned, at, now - at)
             return
+        if rule == "skip":
+            self._see(planned, at)  # else when it begins: what has not begun is begun after a kill
         patience_s = rule.total_seconds() if isinstance(rule, timedelta) else _PATIENCE_S
         if not self._runner.start(Run(planned, at, patience_s)):
+            self._see(planned, at)
             self._add(planned, at, "skipped", error="the last one still runs")
+
+    def _see(self, planned: Planned, at: datetime) -> None:
+        self.memory.seen[planned.name] = at
+        self.memory.dirty = True
 
     @staticmethod
     def _missed(schedule: Schedule, late: timedelta) -> bool:
@@ -261,7 +267,7 @@ class Engine:
         memory, schedule = self.memory, run.planned.schedule
         if schedule.command and schedule.rule != "skip" and run.planned.name not in memory.running:
             # On disk before it begins: after a kill it is not begun again.
-            memory.running[run.planned.name] = run.at
+            memory.running[run.planned.name] = memory.seen[run.planned.name] = run.at
             await self._save()
         await self._carry_out(schedule)
 
