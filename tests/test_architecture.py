@@ -51,12 +51,10 @@ ALLOWED: dict[str, set[str]] = {
     # features: the contract, and each other's narrow interfaces
     "feature": {*_FEATURE, "camera.port", "health.problems"},
     "health": _FEATURE,
-    "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
     "home_assistant": _FEATURE,
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
     "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},
-    "schedules": {*_FEATURE, "profiles.config", "profiles.switcher", "profiles.yaml_file"},
     "schedules": {*_FEATURE, "configuration", "profiles.config"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
@@ -86,7 +84,6 @@ FOREIGN: dict[str, set[str]] = {
     "apscheduler": {"schedules"},
     "astral": {"profiles", "schedules"},
     "gpiozero": {"profiles"},
-    "astral": {"schedules"},
     "psutil": {"health"},
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet"},

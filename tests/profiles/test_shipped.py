@@ -12,7 +12,7 @@ from edge_agent.camera.drivers.picamera2.options import Picamera2Options
 from edge_agent.camera.drivers.simulated.sensor import capabilities as simulated
 from edge_agent.camera.settings import flatten
 from edge_agent.profiles.library import Library, load_profiles, shipped_directory
-from edge_agent.schedules.schedule import load_schedules
+from edge_agent.schedules.files import read_schedules
 from tests.camera.drivers.picamera2.rig import Rig
 from tests.profiles.house import FakeCamera, House
 
@@ -56,10 +56,10 @@ def test_what_is_shipped_is_without_faults(tmp_path: Path) -> None:
     assert wrong == []
     assert set(profiles.names) == {*NAMES, "defaults"}
     assert all(profiles.find(name).definition.description for name in profiles.names)
-    schedules, wrong = load_schedules([place])
+    schedules, wrong = read_schedules([place])
     assert wrong == []
     assert schedules
-    assert {schedule.profile for schedule in schedules} <= set(profiles.names)
+    assert {entry.schedule.profile for entry in schedules.values()} <= set(profiles.names)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
