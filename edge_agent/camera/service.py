@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -45,6 +45,12 @@ _STILL_TIMEOUT_S: Final = 15.0
 _STALLED_AFTER_S: Final = 2.0
 _STALLED_AFTER_FRAMES: Final = 5
 _REMEMBER_AFTER_S: Final = 2.0
+
+_Stall = Literal["camera_no_frames", "encoder_no_packets"]
+_STALLS: Final[Mapping[_Stall, str]] = {
+    "camera_no_frames": "the camera gives no frames; its process is restarted",
+    "encoder_no_packets": "frames come and the encoder gives no packets; the camera's process is restarted",
+}
 # It beats every second, from a thread that nothing in the camera blocks.
 _LIMITS: Final = ChildLimits(silent_s=4.0)
 
@@ -86,6 +92,7 @@ class CameraService:
         self._reason: str | None = None
         self._since: datetime = clock.now()
         self._interrupting = False
+        self._stall: _Stall | None = None
         self._last_words: str | None = None
         self._last_change: dict[str, Any] | None = None
         self._asked: dict[str, Any] = {}
@@ -235,6 +242,9 @@ class CameraService:
         self._opened = opened
         self._settings = opened.settings
         self._set_state("running", None)
+        if self._encode != request.encode:
+            # It was switched while the camera was being opened.
+            await self.set_encoding(enabled=self._encode)
         logger.info("Camera %s by driver %s (%s)", opened.capabilities.model, opened.driver, opened.because)
         if before is None or before.capabilities != opened.capabilities:
             self._capabilities_changed()
@@ -272,12 +282,23 @@ class CameraService:
         patience_s = max(_STALLED_AFTER_S, _STALLED_AFTER_FRAMES / fps)
         frame_age_s, packet_age_s = beat.last_frame_age_s or 0.0, beat.last_packet_age_s or 0.0
         silent_s = max(frame_age_s, packet_age_s)
-        if silent_s > patience_s:
-            what = "frame" if frame_age_s > patience_s else "encoded packet"
-            self._set_state("stalled", f"no {what} for {silent_s:.1f} s")
-            self.child.restart_soon(f"the camera gave no {what} for {silent_s:.1f} s")
-        elif self._state == "stalled":
-            self._set_state("running", None)
+        if silent_s <= patience_s:
+            if self._state == "stalled":
+                self._set_state("running", None)
+            if beat.frames and (beat.packets or not beat.encoding):
+                self._tell_stall(None)
+            return
+        stall: _Stall = "camera_no_frames" if frame_age_s > patience_s else "encoder_no_packets"
+        what = "frame" if stall == "camera_no_frames" else "encoded packet"
+        self._tell_stall(stall)
+        self._set_state("stalled", f"no {what} for {silent_s:.1f} s")
+        self.child.restart_soon(f"the camera gave no {what} for {silent_s:.1f} s")
+
+    def _tell_stall(self, stall: _Stall | None) -> None:
+        """Tell what has stopped and what is done about it, until frames and packets come again."""
+        self._stall = stall
+        for code, message in _STALLS.items():
+            self._problems.set(code, message if code == stall else None)
 
     def _set_state(self, state: CameraState, reason: str | None) -> None:
         changed = (state, reason) != (self._state, self._reason)
@@ -285,7 +306,8 @@ class CameraService:
             self._since = self._clock.now()
             self._events.emit("camera", state, reason=reason)
         self._state, self._reason = state, reason
-        down = state not in ("running", "starting")
+        # A stall is a problem of its own, and the restart that it leads to is its remedy.
+        down = state == "failed" or (state in ("restarting", "stopped") and self._stall is None)
         if down or state == "running":
             self._problems.set("camera_down", f"the camera is {state}: {reason}" if down else None)
         if changed:

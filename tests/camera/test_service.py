@@ -32,12 +32,21 @@ class FakeChild:
         self.restarts: list[str] = []
         self.hold: asyncio.Event | None = None
         self.configuring = asyncio.Event()
+        self.hold_open: asyncio.Event | None = None
+        self.opening = asyncio.Event()
+        self.encoding: list[bool] = []
         driver = SimulatedDriver(options=SimulatedOptions(lux=500), clock=clock, paced=False)
         self.capabilities = driver.open()
         self.settings, _ = starting_settings({}, self.capabilities)
 
     async def request(self, kind: str, body: dict[str, Any], *, timeout_s: float) -> Message:
+        if kind == "encode":
+            self.encoding.append(body["enabled"])
+            return Message("result", body)
         if kind == "open":
+            if self.hold_open is not None:
+                self.opening.set()
+                await self.hold_open.wait()
             opened = Opened(
                 driver="fake", because="a test", capabilities=self.capabilities, settings=self.settings
             )
@@ -112,8 +121,55 @@ async def test_silence_is_told_and_ended(rig: Rig, measured: dict[str, Any], wha
     assert status.reason is not None
     assert status.reason.startswith(f"no {what} for ")
     assert len(rig.child.restarts) == 1
-    assert [problem["code"] for problem in rig.problems.document()] == ["camera_down"]
-    assert rig.told()[-2:] == ["stalled", "raised"]
+    (problem,) = rig.problems.document()
+    assert problem["code"] == ("camera_no_frames" if what == "frame" else "encoder_no_packets")
+    assert "process is restarted" in problem["message"]
+    assert rig.told()[-2:] == ["raised", "stalled"]
+
+
+@pytest.mark.parametrize(
+    ("silent", "flowing", "code"),
+    [
+        (
+            {"frames": 9, "last_frame_age_s": 3.0},
+            {"frames": 1, "last_frame_age_s": 0.1},
+            "camera_no_frames",
+        ),
+        (
+            {"frames": 9, "last_frame_age_s": 0.1, "encoding": True, "last_packet_age_s": 3.0},
+            {"frames": 3, "packets": 2, "last_frame_age_s": 0.1, "encoding": True, "last_packet_age_s": 0.1},
+            "encoder_no_packets",
+        ),
+    ],
+    ids=["frames", "packets"],
+)
+async def test_a_stall_is_one_problem_until_what_was_missing_comes_again(
+    rig: Rig, silent: dict[str, Any], flowing: dict[str, Any], code: str
+) -> None:
+    def codes() -> list[str]:
+        return [problem["code"] for problem in rig.problems.document()]
+
+    rig.child.beat(**silent)
+    rig.child.callbacks["on_down"]("is restarted")
+    assert rig.camera.status().state == "restarting"
+    assert codes() == [code], "the restart is the remedy and no fault of its own"
+    await rig.child.callbacks["on_up"]()
+    rig.child.beat(frames=0, last_frame_age_s=0.1, encoding=bool(silent.get("encoding")))
+    assert codes() == [code], "it is open, and nothing has come yet"
+    rig.child.beat(**flowing)
+    assert codes() == []
+
+
+async def test_what_was_switched_while_it_was_being_opened_holds(rig: Rig) -> None:
+    rig.child.callbacks["on_down"]("died")
+    rig.child.hold_open = asyncio.Event()
+    opening = asyncio.create_task(rig.child.callbacks["on_up"]())
+    await rig.child.opening.wait()
+    await rig.camera.set_encoding(enabled=False)
+    assert rig.child.encoding == []
+    rig.child.hold_open.set()
+    await opening
+    assert rig.child.encoding == [False]
 
 
 async def test_a_slow_frame_rate_gets_the_time_of_five_frames(rig: Rig) -> None:
