@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     # one subject each
     "mqtt": {"clock", "errors"},
     "processes": {"clock", "errors"},
-    "configuration": {"errors", "masking"},
+    "configuration": {"errors", "masking", "stream.config"},
     "config": {"configuration", "errors", "mqtt.config"},
     "contract": {*_GROUND, "mqtt.message"},
     # the camera and its stream: the frame loop feeds the packet server, which knows a driver's packets
@@ -86,6 +86,7 @@ FOREIGN: dict[str, set[str]] = {
     "gpiozero": {"profiles"},
     "psutil": {"health"},
     "yaml": {"configuration", "profiles", "demo"},
+    "requests": {"stream"},
     "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers"},
     "PIL": {"camera", "camera.drivers", "demo.contact_sheet"},
