@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from edge_agent.stream.config import StreamServerConfig
+
 __all__ = [
     "CameraConfig",
     "CommandsConfig",
@@ -97,6 +99,12 @@ class StreamConfig(Section):
 
     url: str | None = Field(None, description="Null is rtsp://localhost:8554/<node.id>")
     enabled: bool = Field(True, description="Whether to publish from the start")
+    mode: Literal["always", "on_demand", "manual"] = Field(
+        "always", description="on_demand: while somebody watches; manual: from a command on, until the next"
+    )
+    grace_s: float = Field(
+        20.0, ge=1, le=3600, description="on_demand: seconds to go on after the last viewer or demand"
+    )
     width: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the camera's own")
     height: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the camera's own")
     fps: float | None = Field(None, gt=0, le=1000, description="Frames a second; null is the camera's own")
@@ -105,6 +113,7 @@ class StreamConfig(Section):
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="What RTSP carries the packets over")
     keyframe_interval_s: float = Field(1.0, gt=0, le=60, description="Seconds from keyframe to keyframe")
+    server: StreamServerConfig = StreamServerConfig()
 
     @field_validator("url")
     @classmethod
