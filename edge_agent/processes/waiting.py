@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_agent.clock import Clock
 
-__all__ = ["done_within"]
+__all__ = ["done_within", "set_within"]
 
 
 async def done_within(clock: Clock, future: asyncio.Future[Any], seconds: float) -> bool:
@@ -20,3 +20,12 @@ async def done_within(clock: Clock, future: asyncio.Future[Any], seconds: float)
     finally:
         asleep.cancel()
     return future.done()
+
+
+async def set_within(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
+    """Wait for `event` at most `seconds`; tell whether it is set."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        return await done_within(clock, waiting, seconds)
+    finally:
+        waiting.cancel()
