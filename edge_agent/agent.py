@@ -40,7 +40,9 @@ from edge_agent.processes.child import Child
 from edge_agent.storage import Remembered
 from edge_agent.stream.entities import STREAM_ENTITIES
 from edge_agent.stream.listener import PacketListener, packet_listener
+from edge_agent.stream.server_watch import ServerWatch
 from edge_agent.stream.service import StreamService
+from edge_agent.stream.viewing import Viewing
 from edge_agent.system import SystemCommands
 
 __all__ = ["Agent"]
@@ -178,16 +180,22 @@ class Agent:
 
     def _new_stream(self, listener: PacketListener, new_child: Any) -> StreamService:
         configuration = self._configuration
+        stream, url = configuration.stream, configuration.stream_url
         return StreamService(
-            url=configuration.stream_url,
-            transport=configuration.stream.transport,
+            url=url,
+            transport=stream.transport,
             packet_socket=listener.path,
             memory=Remembered(
-                path=configuration.state_dir / "stream.json", configured=configuration.stream.enabled
+                path=configuration.state_dir / "stream.json",
+                configured={"enabled": stream.enabled, "mode": stream.mode},
             ),
+            grace_s=stream.grace_s,
+            watch=ServerWatch.of(url, stream.server, clock=self._clock, random=self._random),
+            viewing=Viewing.of(url, stream.server),
             camera=self._camera,
             new_child=new_child,
             clock=self._clock,
+            random=self._random,
             events=self._events,
             problems=self._problems,
             status_changed=self._board.changed,
@@ -319,6 +327,7 @@ class Agent:
             "node": self._node_status(),
             "camera": camera.model_dump(mode="json") if camera else None,
             "settings": describe_settings(camera.controls) if camera else None,
+            "stream": self._stream.capabilities(),
             "features": sorted(self._features),
             "commands": self._registry.document(),
         }

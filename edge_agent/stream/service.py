@@ -7,48 +7,43 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol
-
-from pydantic import field_validator
+from random import Random
+from typing import Any, Final, Literal, Protocol, get_args
 
 from edge_agent.camera.messages import Beat
 from edge_agent.clock import Clock, rfc3339
-from edge_agent.contract.command import Arguments, Call, Outcome, command
+from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.events import Events
 from edge_agent.errors import EdgeAgentError, ProcessError, RefusedError, StorageError
 from edge_agent.health.problems import Problems
 from edge_agent.masking import mask_url
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import Child, ChildLimits
+from edge_agent.processes.waiting import set_within
 from edge_agent.storage import Remembered
-from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, PublisherConfig, PublisherState
-from edge_agent.stream.status import StreamStatus
+from edge_agent.stream.arguments import StreamArguments
+from edge_agent.stream.demand import Demand
+from edge_agent.stream.evidence import Session
+from edge_agent.stream.judgement import OWN_PROBLEMS, Facts, Judgement, judge
+from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, PublisherConfig
+from edge_agent.stream.server_side import ServerSide
+from edge_agent.stream.server_watch import ServerWatch
+from edge_agent.stream.status import StreamMode, StreamStatus
+from edge_agent.stream.viewing import Viewing, path_name
 
 __all__ = ["StreamService"]
 
 logger = logging.getLogger(__name__)
 
 _WATCH_EVERY_S: Final = 1.0
-_SILENT_AFTER_S: Final = 2.5
-_FLOWING_WITHIN_S: Final = 3.0
 _MEASURED_AFTER_S: Final = 1.5
 _WRITE_MAY_TAKE_S: Final = 5.0
+_ENCODING_SHOWS_AFTER_S: Final = 3.0
+_WELCOME_AFTER_S: Final = (0.15, 0.25, 0.4)
 
-_WORDS: Final = {"on": "start", "off": "stop", "true": "start", "false": "stop"}
 # A handshake holds the interpreter for as long as it may take, and the beats with it; a proper end takes
 # up to three seconds where the server has stopped reading.
 _LIMITS: Final = ChildLimits(silent_s=6.0, ask_s=3.5)
-
-
-class StreamArguments(Arguments):
-    """What to do with the stream; ON and OFF are start and stop."""
-
-    action: Literal["start", "stop", "restart", "keyframe"]
-
-    @field_validator("action", mode="before")
-    @classmethod
-    def _on_and_off(cls, value: object) -> object:
-        return _WORDS.get(str(value).lower(), value)
 
 
 class StreamCamera(Protocol):
@@ -66,7 +61,7 @@ class StreamCamera(Protocol):
 
 
 class StreamService:
-    """One stream to one server."""
+    """One stream to one server. What `memory` holds is `{"enabled": ..., "mode": ...}`."""
 
     def __init__(
         self,
@@ -75,9 +70,13 @@ class StreamService:
         transport: Literal["tcp", "udp"],
         packet_socket: Path,
         memory: Remembered,
+        grace_s: float,
+        watch: ServerWatch,
+        viewing: Viewing,
         camera: StreamCamera,
         new_child: Callable[..., Child],
         clock: Clock,
+        random: Random,
         events: Events,
         problems: Problems,
         status_changed: Callable[[], None],
@@ -87,14 +86,30 @@ class StreamService:
             url=url, packet_socket=str(packet_socket), transport=transport
         )
         self._memory = memory
+        self._viewing = viewing
         self._camera = camera
         self._clock = clock
         self._events = events
         self._problems = problems
         self._status_changed = status_changed
-        self._enabled = bool(memory.value())
+        remembered = memory.value()
+        self._mode: StreamMode = remembered["mode"]
+        self._enabled = bool(remembered["enabled"]) and self._mode != "manual"
+        self._demand = Demand(grace_s=grace_s)
+        self._server = ServerSide(
+            watch=watch,
+            scheme=url.partition(":")[0].lower(),
+            path=path_name(url),
+            clock=clock,
+            random=random,
+            problems=problems,
+            status_changed=status_changed,
+        )
         self._switching = asyncio.Lock()
+        self._nudged = asyncio.Event()
         self._supervising: asyncio.Task[None] | None = None
+        self._welcoming: asyncio.Task[None] | None = None
+        self._encoding: tuple[bool, float] | None = None
         self._beat: PublisherBeat | None = None
         self._beat_at = clock.monotonic()
         self._earlier = StreamStatus(state="stopped", since="", url="", enabled=False)
@@ -110,79 +125,132 @@ class StreamService:
         )
 
     async def run(self) -> None:
-        """Keep the publisher alive while the stream is enabled, until cancelled."""
+        """Keep the publisher alive while the stream is wanted, and watch the server, until cancelled."""
+        watching = asyncio.create_task(
+            self._server.run(
+                publisher=lambda: self.child.status.pid, session=self._session, on_look=self._looked
+            ),
+            name="stream server",
+        )
         try:
-            await self._follow()
-            while True:
+            while not watching.done():
+                self._nudged.clear()
+                await self._follow()
                 self._look()
-                await self._clock.sleep(_WATCH_EVERY_S)
+                await set_within(self._clock, self._nudged, _WATCH_EVERY_S)
+            await watching
         finally:
+            watching.cancel()
+            self._end_welcome()
+            await asyncio.gather(watching, return_exceptions=True)
             await self._stop_publisher()
 
     def status(self) -> StreamStatus:
         """Return `status.stream`."""
-        state, reason, code = self._judge()
+        judged = self._judge()
         beat, earlier, camera = self._beat, self._earlier, self._camera.beat
         age_s = None
         if beat is not None and beat.last_packet_age_s is not None:
             age_s = round(beat.last_packet_age_s + self._beat_age_s(), 3)
-        sessions = earlier.reconnects + (beat.sessions if beat else 0)
         return StreamStatus(
-            state=state,
-            reason=reason,
-            code=code,
+            state=judged.state,
+            reason=judged.reason,
+            code=judged.code,
             since=rfc3339(self._since),
             url=mask_url(self._url),
             enabled=self._enabled,
+            mode=self._mode,
+            urls=self._viewing.urls(),
+            server=self._server.status(),
             encoder=camera.encoder,
-            fps=round(beat.fps, 2) if beat and self._measured(state) else None,
-            bitrate_bps=beat.bitrate_bps if beat and self._measured(state) else None,
+            fps=round(beat.fps, 2) if beat and self._measured(judged) else None,
+            bitrate_bps=beat.bitrate_bps if beat and self._measured(judged) else None,
             frames=earlier.frames + (beat.packets if beat else 0),
             bytes=earlier.bytes + (beat.bytes if beat else 0),
             keyframes=earlier.keyframes + (beat.keyframes if beat else 0),
             dropped=camera.dropped_packets,
-            reconnects=max(0, sessions - 1),
+            reconnects=max(0, self._sessions() - 1),
             attempts=beat.attempts if beat else 0,
             last_packet_age_s=age_s,
         )
 
+    def capabilities(self) -> dict[str, Any]:
+        """Return `capabilities.stream`."""
+        return {
+            "url": mask_url(self._url),
+            "modes": list(get_args(StreamMode)),
+            "server_api": self._server.has_api,
+            "urls": self._viewing.urls().model_dump(mode="json"),
+        }
+
     @command(name="stream", arguments=StreamArguments, main="action", interrupts_stream=True)
     async def stream(self, call: Call) -> Outcome:
-        """Start, stop or restart the stream, or ask for a keyframe."""
-        action = call.arguments.action
-        if call.dry_run:
-            return Outcome(applied={"action": action})
-        if action in ("start", "stop"):
-            await self.switch(enabled=action == "start")
-        elif action == "keyframe":
-            await self._camera.request_keyframe()
-        elif not self._enabled:
+        """Start, stop or restart the stream, ask for a keyframe, demand or release it, or set its mode."""
+        action, mode = call.arguments.action, call.arguments.mode
+        enabled = action == "start" if action in ("start", "stop") else self._enabled
+        if action in ("restart", "demand") and not enabled:
             raise RefusedError("the stream is stopped; start it with action 'start'", code="stream_stopped")
-        else:
-            await self.child.restart(call.cause)
-        return Outcome(applied={"action": action}, result={"enabled": self._enabled})
+        if not call.dry_run:
+            await self._switch(enabled=enabled, mode=mode or self._mode)
+            await self._act(action, call.cause)
+        applied = {"action": action, "mode": mode}
+        return Outcome(
+            applied={name: value for name, value in applied.items() if value is not None},
+            result={"enabled": self._enabled, "mode": self._mode, "state": self._judge().state},
+        )
 
-    async def switch(self, *, enabled: bool) -> None:
-        """Start or stop the stream; it stays so over a restart of the agent."""
-        async with self._switching:
-            if enabled != self._enabled:
-                self._enabled = enabled
-                try:
-                    await asyncio.to_thread(self._memory.remember, enabled)
-                except StorageError as error:
-                    self._problems.set("settings_not_saved", error.message)
-            await self._follow()
+    async def _act(self, action: str | None, cause: str) -> None:
+        if action == "keyframe":
+            await self._camera.request_keyframe()
+        elif action == "demand":
+            self._demand.ask(self._clock.monotonic())
+        elif action == "release":
+            self._demand.release()
+        elif action in ("start", "restart"):
+            # Whoever asks for it wants it tried at once, a contested path or not.
+            self._server.contention.reset()
+        if action == "restart" and self._supervising is not None:
+            await self.child.restart(cause)
+        await self._follow()
         self._look()
 
-    async def _follow(self) -> None:
-        if self._enabled and self._supervising is None:
-            self._supervising = asyncio.get_running_loop().create_task(
-                self.child.run(), name="publisher child"
-            )
-        elif not self._enabled:
-            await self._stop_publisher()
+    async def _switch(self, *, enabled: bool, mode: StreamMode) -> None:
+        """Take over what is wanted; it stays so over a restart of the agent."""
+        if (enabled, mode) == (self._enabled, self._mode):
+            return
+        self._enabled, self._mode = enabled, mode
         try:
-            await self._camera.set_encoding(enabled=self._enabled)
+            await asyncio.to_thread(self._memory.remember, {"enabled": enabled, "mode": mode})
+        except StorageError as error:
+            self._problems.set("settings_not_saved", error.message)
+
+    def _watched(self) -> bool:
+        return self._mode != "on_demand" or self._demand.wanted(self._clock.monotonic())
+
+    async def _follow(self) -> None:
+        """Bring the publisher and the encoder to what is wanted now.
+
+        On demand the publisher stays while nobody watches: it sleeps, and the first picture is there sooner.
+        """
+        async with self._switching:
+            there = self._enabled and not self._server.contention.stepped_back
+            if there and self._supervising is None:
+                self._supervising = asyncio.get_running_loop().create_task(
+                    self.child.run(), name="publisher child"
+                )
+            elif not there:
+                await self._stop_publisher()
+            await self._encode(wanted=there and self._watched())
+
+    async def _encode(self, *, wanted: bool) -> None:
+        now_s, beat, known = self._clock.monotonic(), self._camera.beat, self._encoding
+        if known is not None and known[0] == wanted:
+            differs = beat.frames > 0 and beat.encoding != wanted
+            if not differs or now_s - known[1] < _ENCODING_SHOWS_AFTER_S:
+                return
+        self._encoding = (wanted, now_s)
+        try:
+            await self._camera.set_encoding(enabled=wanted)
         except EdgeAgentError as error:
             # The camera is away; it begins with what is wanted when it is back.
             logger.info("Encoding is switched when the camera is back: %s", error.message)
@@ -201,12 +269,34 @@ class StreamService:
         if message.kind != BEAT:
             return
         try:
-            self._beat = PublisherBeat.from_body(message.body)
+            beat = PublisherBeat.from_body(message.body)
         except ProcessError as error:
             logger.warning("%s", error.message)
             return
+        before, self._beat = self._beat, beat
         self._beat_at = self._clock.monotonic()
+        if beat.sessions > (before.sessions if before else 0):
+            self._server.session_began()
+            if self._mode == "on_demand":
+                self._end_welcome()
+                self._welcoming = asyncio.create_task(self._welcome(), name="stream welcome")
+        if before and before.state == "publishing" and beat.code == "stream_unreachable":
+            self._server.session_ended()
+            self._nudged.set()
         self._look()
+
+    async def _welcome(self) -> None:
+        """Ask for keyframes: those whom the server kept waiting come in after the first one."""
+        for pause_s in _WELCOME_AFTER_S:
+            await self._clock.sleep(pause_s)
+            try:
+                await self._camera.request_keyframe()
+            except EdgeAgentError as error:
+                logger.debug("No keyframe for those who wait: %s", error.message)
+
+    def _end_welcome(self) -> None:
+        if self._welcoming is not None:
+            self._welcoming.cancel()
 
     def _down(self, _reason: str) -> None:
         beat, earlier = self._beat, self._earlier
@@ -222,50 +312,70 @@ class StreamService:
         self._beat = None
         self._look()
 
+    def _looked(self, readers: int | None) -> None:
+        if self._server.has_api:
+            publishing = self._session() is not None
+            self._demand.counted(readers, self._clock.monotonic(), publishing=publishing)
+        self._look()
+        self._nudged.set()
+
+    def _session(self) -> Session | None:
+        beat = self._beat
+        if beat is None or beat.state != "publishing":
+            return None
+        return Session(number=self._sessions(), written_bytes=self._earlier.bytes + beat.bytes)
+
+    def _sessions(self) -> int:
+        return self._earlier.reconnects + (self._beat.sessions if self._beat else 0)
+
     def _beat_age_s(self) -> float:
         return self._clock.monotonic() - self._beat_at
 
-    def _judge(self) -> tuple[PublisherState, str | None, str | None]:
-        """Return what is so, whatever the publisher last thought of itself."""
-        beat = self._beat
-        if not self._enabled:
-            return "stopped", "stopped by command or configuration", None
-        if beat is None:
-            return "connecting", self.child.status.reason or "the publisher is starting", None
-        silent_s = self._beat_age_s()
-        if beat.state == "connecting" and beat.code is not None:
-            # Another try after a failure: until one succeeds it has failed, told once and not at every try.
-            return "failed", beat.reason, beat.code
-        if beat.state != "publishing":
-            return beat.state, beat.reason, beat.code
-        if silent_s > _SILENT_AFTER_S:
-            return "failed", "the publisher does not answer; it is being restarted", "publisher_silent"
-        if beat.phase == "write" and beat.phase_age_s > _SILENT_AFTER_S:
-            return "failed", "the server has stopped taking packets", "stream_blocked"
-        age_s = (beat.last_packet_age_s or 0.0) + silent_s
-        if beat.last_packet_age_s is None or age_s > _FLOWING_WITHIN_S:
-            return "waiting", f"no packets from the camera for {age_s:.0f} s", None
-        return "publishing", None, None
-
-    def _measured(self, state: PublisherState) -> bool:
-        """Whether it has published long enough for its rates to say something."""
-        return (
-            state == "publishing" and self._beat is not None and self._beat.since_age_s >= _MEASURED_AFTER_S
+    def _judge(self) -> Judgement:
+        return judge(
+            Facts(
+                enabled=self._enabled,
+                watched=self._watched(),
+                contention=self._server.contention.state,
+                holder=self._server.holder,
+                child_reason=self.child.status.reason,
+                beat=self._beat,
+                beat_age_s=self._beat_age_s(),
+                verdict=self._server.verdict,
+            )
         )
 
+    def _measured(self, judged: Judgement) -> bool:
+        """Whether it has published long enough for its rates to say something."""
+        beat = self._beat
+        return judged.state == "publishing" and beat is not None and beat.since_age_s >= _MEASURED_AFTER_S
+
     def _look(self) -> None:
-        """Compare with what was last told, and tell; end a publisher that is blocked in a write."""
-        state, reason, code = self._judge()
-        told = (state, code, self._measured(state))
+        """Compare with what was last told, and tell; restart a publisher where that is the remedy."""
+        judged = self._judge()
+        told = (judged.state, judged.code, self._measured(judged))
         if told != self._told:
-            if state != self._told[0]:
+            if judged.state != self._told[0]:
                 self._since = self._clock.now()
-                self._events.emit("stream", state, reason=reason, code=code)
+                self._events.emit("stream", judged.state, reason=judged.reason, code=judged.code)
             self._told = told
             self._status_changed()
-        self._problems.set("stream_down", f"{code or state}: {reason}" if state == "failed" else None)
+        self._tell_problems(judged)
         beat = self._beat
-        if beat is not None and beat.phase == "write":
-            blocked_s = beat.phase_age_s + self._beat_age_s()
-            if blocked_s > _WRITE_MAY_TAKE_S:
-                self.child.restart_soon(f"a write to the server has been blocked for {blocked_s:.0f} s")
+        if beat is None or self._supervising is None:
+            return
+        blocked_s = beat.phase_age_s + self._beat_age_s()
+        if judged.restart:
+            self.child.restart_soon(str(judged.reason))
+        elif beat.phase == "write" and blocked_s > _WRITE_MAY_TAKE_S:
+            self.child.restart_soon(f"a write to the server has been blocked for {blocked_s:.0f} s")
+
+    def _tell_problems(self, judged: Judgement) -> None:
+        for code, remedy in OWN_PROBLEMS.items():
+            if judged.code == code:
+                self._problems.set(code, f"{judged.reason}; {remedy}")
+            elif code != "stream_contested" or self._server.contention.state != "trying":
+                # One that is back on a contested path has to last before that is over.
+                self._problems.set(code, None)
+        down = judged.state == "failed" and judged.code not in OWN_PROBLEMS
+        self._problems.set("stream_down", f"{judged.code or judged.state}: {judged.reason}" if down else None)

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
+from edge_agent.stream.evidence import ServerState
 from edge_agent.stream.messages import PublisherState, StreamCode
+from edge_agent.stream.viewing import ViewingUrls
 
-__all__ = ["StreamStatus"]
+__all__ = ["ServerStatus", "StreamMode", "StreamStatus"]
+
+StreamMode = Literal["always", "on_demand", "manual"]
+
+
+class ServerStatus(BaseModel):
+    """What the server's API says. Without one, or while it does not answer, there are no counts.
+
+    `ok` means that it answers and, while this agent publishes, that the path's source is this agent and its
+    bytes arrive. `inbound_bytes` are all of the path's, `inbound_bps` those of its source.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: ServerState = "unknown"
+    reason: str | None = None
+    since: str | None = None
+    online: bool | None = None
+    readers: int | None = None
+    inbound_bytes: int | None = None
+    inbound_bps: int | None = None
+    outbound_bytes: int | None = None
 
 
 class StreamStatus(BaseModel):
     """The stream as measured. `publishing` means that packets left in the last seconds.
 
+    And that the server receives them, where it can be asked.
     `frames` and `bytes` count what was written to the server since the agent's start, `dropped` what did not
     fit into the queue before it. `fps` and `bitrate_bps` are those of the last three
     seconds, null until it has published for a moment.
@@ -25,6 +51,9 @@ class StreamStatus(BaseModel):
     since: str
     url: str
     enabled: bool
+    mode: StreamMode = "always"
+    urls: ViewingUrls = ViewingUrls()
+    server: ServerStatus = ServerStatus()
     encoder: str | None = None
     fps: float | None = None
     bitrate_bps: int | None = None
