@@ -39,7 +39,7 @@ _WATCH_EVERY_S: Final = 1.0
 _MEASURED_AFTER_S: Final = 1.5
 _WRITE_MAY_TAKE_S: Final = 5.0
 _ENCODING_SHOWS_AFTER_S: Final = 3.0
-_WELCOME_AFTER_S: Final = (0.15, 0.25, 0.4)
+_WELCOME_AFTER_S: Final = (0.15, 0.25, 0.4)  # each after the one before
 
 # A handshake holds the interpreter for as long as it may take, and the beats with it; a proper end takes
 # up to three seconds where the server has stopped reading.
@@ -108,6 +108,7 @@ class StreamService:
         self._switching = asyncio.Lock()
         self._nudged = asyncio.Event()
         self._supervising: asyncio.Task[None] | None = None
+        self._welcome_due = False
         self._welcoming: asyncio.Task[None] | None = None
         self._encoding: tuple[bool, float] | None = None
         self._beat: PublisherBeat | None = None
@@ -249,6 +250,7 @@ class StreamService:
             if not differs or now_s - known[1] < _ENCODING_SHOWS_AFTER_S:
                 return
         self._encoding = (wanted, now_s)
+        self._welcome_due = wanted
         try:
             await self._camera.set_encoding(enabled=wanted)
         except EdgeAgentError as error:
@@ -277,7 +279,8 @@ class StreamService:
         self._beat_at = self._clock.monotonic()
         if beat.sessions > (before.sessions if before else 0):
             self._server.session_began()
-            if self._mode == "on_demand":
+            if self._welcome_due:
+                self._welcome_due = False
                 self._end_welcome()
                 self._welcoming = asyncio.create_task(self._welcome(), name="stream welcome")
         if before and before.state == "publishing" and beat.code == "stream_unreachable":
@@ -286,7 +289,7 @@ class StreamService:
         self._look()
 
     async def _welcome(self) -> None:
-        """Ask for keyframes: those whom the server kept waiting come in after the first one."""
+        """Ask for keyframes: those who wait for the stream to begin come in after its first one."""
         for pause_s in _WELCOME_AFTER_S:
             await self._clock.sleep(pause_s)
             try:

@@ -378,8 +378,13 @@ async def test_on_demand_a_release_ends_it(on_demand: Rig) -> None:
     assert on_demand.camera.encoding == [False, True, False]
 
 
-async def test_those_who_wait_get_a_keyframe_each_time(on_demand: Rig) -> None:
+async def test_those_who_wait_for_the_beginning_get_keyframes_and_a_reconnect_costs_none(
+    on_demand: Rig,
+) -> None:
     await on_demand.command(action="demand")
+    await on_demand.publishes()
+    assert on_demand.camera.keyframes == 3
+    on_demand.beats("failed", code="stream_unreachable")
     await on_demand.publishes()
     assert on_demand.camera.keyframes == 3
 
