@@ -6,6 +6,7 @@ python -m edge_agent.client_source [--check]
 from __future__ import annotations
 
 import ast
+import keyword
 import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,10 +87,10 @@ def _method(spec: CommandSpec) -> str:
     fields = {info.alias or name: info for name, info in spec.arguments.model_fields.items()}
     # The main argument may be given without its name.
     names = sorted(fields, key=lambda name: name != spec.main)
-    lines = [f"        {name}: {_parameter(fields[name])},\n" for name in names]
+    lines = [f"        {_own_name(name)}: {_parameter(fields[name])},\n" for name in names]
     lines.insert(0 if spec.main is None else 1, "        *,\n")
     parameters = "".join(lines if fields and names != [spec.main] else lines[:1] if fields else [])
-    sent = ", ".join(f'"{name}": {name}' for name in fields)
+    sent = ", ".join(f'"{name}": {_own_name(name)}' for name in fields)
     description = fill(spec.description, 96, subsequent_indent="        ")
     return (
         f"\n    async def {spec.name}(\n        self,\n{parameters}"
@@ -97,6 +98,11 @@ def _method(spec: CommandSpec) -> str:
         f'        """{description}"""\n'
         f'        return await self.send("{spec.name}", {{{sent}}}, **envelope)\n'
     )
+
+
+def _own_name(name: str) -> str:
+    """Return an argument's name in Python: `from` is `from_`."""
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _parameter(info: FieldInfo) -> str:

@@ -94,6 +94,8 @@ FOREIGN: dict[str, set[str]] = {
     "libcamera": {"camera.drivers"},
 }
 
+GENERATED = f"{TOP}.client.commands"
+
 # Too heavy for the process that waits for commands on a Pi Zero.
 HEAVY = ("av", "numpy", "PIL", "requests", "rich", "typer", "picamera2", "libcamera", "amqtt")
 
@@ -284,7 +286,8 @@ def test_help_is_quick_to_load() -> None:
 @pytest.mark.parametrize("module", _modules())
 def test_a_module_is_short_and_says_what_it_is(module: str) -> None:
     source = _modules()[module].read_text()
-    assert source.count("\n") <= 400
+    # One that is written by a tool is as long as what it is written from.
+    assert source.count("\n") <= 400 or module == GENERATED
     assert ast.get_docstring(_tree(module))
     asserts = [node.lineno for node in ast.walk(_tree(module)) if isinstance(node, ast.Assert)]
     assert asserts == [], "an assert is gone under -O: raise instead"

@@ -26,7 +26,8 @@ def test_the_generated_module_is_up_to_date() -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_command_is_a_method_that_takes_its_arguments(spec: Any) -> None:
     parameters = inspect.signature(getattr(NodeCommands, spec.name)).parameters
-    assert set(spec.arguments.model_fields) == set(parameters) - {"self", "envelope"}
+    fields = {info.alias or name for name, info in spec.arguments.model_fields.items()}
+    assert fields == {name.removesuffix("_") for name in parameters} - {"self", "envelope"}
     assert not set(spec.arguments.model_fields) & Envelope.__annotations__.keys()
 
 

@@ -22,7 +22,7 @@ class NodeCommands:
 
     async def bitrate(
         self,
-        bps: int | Literal['auto'],
+        bps: int | Literal["auto"],
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set the stream's bit rate, or let it follow size and frame rate."""
@@ -30,9 +30,9 @@ class NodeCommands:
 
     async def day_night(
         self,
-        mode: Literal['auto', 'day', 'night', 'off'] | Unset | None = UNSET,
+        mode: Literal["auto", "day", "night", "off"] | Unset | None = UNSET,
         *,
-        source: Literal['auto', 'lux', 'sun', 'topic'] | Unset | None = UNSET,
+        source: Literal["auto", "lux", "sun", "topic"] | Unset | None = UNSET,
         night_below_lux: float | Unset | None = UNSET,
         day_above_lux: float | Unset | None = UNSET,
         dwell_s: float | Unset | None = UNSET,
@@ -40,38 +40,68 @@ class NodeCommands:
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set day or night, or let the light that the camera measures, a sensor or the sun decide."""
-        return await self.send("day_night", {"mode": mode, "source": source, "night_below_lux": night_below_lux, "day_above_lux": day_above_lux, "dwell_s": dwell_s, "sun_below_deg": sun_below_deg}, **envelope)
+        return await self.send(
+            "day_night",
+            {
+                "mode": mode,
+                "source": source,
+                "night_below_lux": night_below_lux,
+                "day_above_lux": day_above_lux,
+                "dwell_s": dwell_s,
+                "sun_below_deg": sun_below_deg,
+            },
+            **envelope,
+        )
 
     async def exposure(
         self,
-        mode: Literal['auto', 'manual'] | Unset = UNSET,
+        mode: Literal["auto", "manual"] | Unset = UNSET,
         *,
         time_us: int | Unset | None = UNSET,
         gain: float | Unset | None = UNSET,
         ev: float | Unset = UNSET,
         min_time_us: int | Unset | None = UNSET,
         max_time_us: int | Unset | None = UNSET,
-        constraint_mode: Literal['normal', 'highlight', 'shadows', 'custom'] | Unset = UNSET,
-        exposure_mode: Literal['normal', 'short', 'long', 'custom'] | Unset = UNSET,
-        metering_mode: Literal['centre_weighted', 'spot', 'matrix', 'custom'] | Unset = UNSET,
-        flicker: Literal['off', '50hz', '60hz'] | Unset = UNSET,
+        constraint_mode: Literal["normal", "highlight", "shadows", "custom"] | Unset = UNSET,
+        exposure_mode: Literal["normal", "short", "long", "custom"] | Unset = UNSET,
+        metering_mode: Literal["centre_weighted", "spot", "matrix", "custom"] | Unset = UNSET,
+        flicker: Literal["off", "50hz", "60hz"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set how much light a frame gets: automatic, or by your time and gain."""
-        return await self.send("exposure", {"mode": mode, "time_us": time_us, "gain": gain, "ev": ev, "min_time_us": min_time_us, "max_time_us": max_time_us, "constraint_mode": constraint_mode, "exposure_mode": exposure_mode, "metering_mode": metering_mode, "flicker": flicker}, **envelope)
+        return await self.send(
+            "exposure",
+            {
+                "mode": mode,
+                "time_us": time_us,
+                "gain": gain,
+                "ev": ev,
+                "min_time_us": min_time_us,
+                "max_time_us": max_time_us,
+                "constraint_mode": constraint_mode,
+                "exposure_mode": exposure_mode,
+                "metering_mode": metering_mode,
+                "flicker": flicker,
+            },
+            **envelope,
+        )
 
     async def focus(
         self,
-        mode: Literal['manual', 'auto', 'continuous'] | Unset = UNSET,
+        mode: Literal["manual", "auto", "continuous"] | Unset = UNSET,
         *,
         position: float | Unset | None = UNSET,
-        range: Literal['normal', 'macro', 'full'] | Unset = UNSET,
-        speed: Literal['normal', 'fast'] | Unset = UNSET,
+        range: Literal["normal", "macro", "full"] | Unset = UNSET,
+        speed: Literal["normal", "fast"] | Unset = UNSET,
         window: Mapping[str, Any] | Unset | None = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set where the picture is sharp, and who finds out."""
-        return await self.send("focus", {"mode": mode, "position": position, "range": range, "speed": speed, "window": window}, **envelope)
+        return await self.send(
+            "focus",
+            {"mode": mode, "position": position, "range": range, "speed": speed, "window": window},
+            **envelope,
+        )
 
     async def focus_trigger(
         self,
@@ -91,7 +121,7 @@ class NodeCommands:
 
     async def hdr(
         self,
-        mode: Literal['off', 'auto', 'sensor', 'single_exposure', 'night'] | Unset = UNSET,
+        mode: Literal["off", "auto", "sensor", "single_exposure", "night"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set the high-dynamic-range mode."""
@@ -104,11 +134,21 @@ class NodeCommands:
         contrast: float | Unset = UNSET,
         saturation: float | Unset = UNSET,
         sharpness: float | Unset = UNSET,
-        noise_reduction: Literal['off', 'fast', 'high_quality', 'minimal', 'zsl'] | Unset = UNSET,
+        noise_reduction: Literal["off", "fast", "high_quality", "minimal", "zsl"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set brightness, contrast, saturation, sharpness and noise reduction."""
-        return await self.send("image", {"brightness": brightness, "contrast": contrast, "saturation": saturation, "sharpness": sharpness, "noise_reduction": noise_reduction}, **envelope)
+        return await self.send(
+            "image",
+            {
+                "brightness": brightness,
+                "contrast": contrast,
+                "saturation": saturation,
+                "sharpness": sharpness,
+                "noise_reduction": noise_reduction,
+            },
+            **envelope,
+        )
 
     async def lens_correction(
         self,
@@ -128,14 +168,31 @@ class NodeCommands:
         reset: Sequence[str] | Unset = UNSET,
         settings: Mapping[str, Any] | Unset | None = UNSET,
         stream: Mapping[str, Any] | Unset | None = UNSET,
-        action: Literal['apply', 'save', 'delete', 'reset', 'diff', 'hold', 'release', 'list'] | Unset = UNSET,
-        hold: Literal['next_switch', 'until_released'] | Unset | None = UNSET,
+        action: Literal["apply", "save", "delete", "reset", "diff", "hold", "release", "list"]
+        | Unset = UNSET,
+        hold: Literal["next_switch", "until_released"] | Unset | None = UNSET,
         hold_s: float | Unset | None = UNSET,
         profiles: Mapping[str, Any] | Unset | None = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Apply a profile, save what is set now as one, see what one would change, hold or release."""
-        return await self.send("profile", {"description": description, "extends": extends, "partial": partial, "reset": reset, "settings": settings, "stream": stream, "action": action, "name": name, "hold": hold, "hold_s": hold_s, "profiles": profiles}, **envelope)
+        return await self.send(
+            "profile",
+            {
+                "description": description,
+                "extends": extends,
+                "partial": partial,
+                "reset": reset,
+                "settings": settings,
+                "stream": stream,
+                "action": action,
+                "name": name,
+                "hold": hold,
+                "hold_s": hold_s,
+                "profiles": profiles,
+            },
+            **envelope,
+        )
 
     async def refresh(
         self,
@@ -149,15 +206,17 @@ class NodeCommands:
         *,
         width: int | Unset = UNSET,
         height: int | Unset = UNSET,
-        field_of_view: Literal['scale', 'crop'] | Unset = UNSET,
+        field_of_view: Literal["scale", "crop"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set the size of the picture."""
-        return await self.send("resolution", {"width": width, "height": height, "field_of_view": field_of_view}, **envelope)
+        return await self.send(
+            "resolution", {"width": width, "height": height, "field_of_view": field_of_view}, **envelope
+        )
 
     async def restart(
         self,
-        target: Literal['agent', 'camera', 'stream'] | Unset = UNSET,
+        target: Literal["agent", "camera", "stream"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Restart the agent, or only the camera or the stream; answered when it is done."""
@@ -177,7 +236,7 @@ class NodeCommands:
 
     async def schedule(
         self,
-        action: Literal['list', 'set', 'delete', 'enable', 'disable', 'run_now'] | Unset = UNSET,
+        action: Literal["list", "set", "delete", "enable", "disable", "run_now"] | Unset = UNSET,
         *,
         description: str | Unset = UNSET,
         enabled: bool | Unset = UNSET,
@@ -186,23 +245,49 @@ class NodeCommands:
         at: Sequence[str] | Unset | None = UNSET,
         sun: Mapping[str, Any] | Unset | None = UNSET,
         days: Sequence[str] | Unset | None = UNSET,
-        from: str | Unset | None = UNSET,
+        from_: str | Unset | None = UNSET,
         until: str | Unset | None = UNSET,
-        except: Sequence[str] | Unset | None = UNSET,
+        except_: Sequence[str] | Unset | None = UNSET,
         profile: str | Unset | None = UNSET,
         command: str | Unset | None = UNSET,
         arguments: Any | Unset = UNSET,
-        for: str | Unset | None = UNSET,
+        for_: str | Unset | None = UNSET,
         until_time: str | Unset | None = UNSET,
         priority: int | Unset = UNSET,
-        misfire: Literal['skip', 'run_once'] | Mapping[str, Any] | Unset | None = UNSET,
+        misfire: Literal["skip", "run_once"] | Mapping[str, Any] | Unset | None = UNSET,
         name: str | Unset | None = UNSET,
         if_version: int | Unset | None = UNSET,
         offset: int | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """List the schedules, save one, delete it, switch it on or off, or run it now."""
-        return await self.send("schedule", {"description": description, "enabled": enabled, "cron": cron, "interval": interval, "at": at, "sun": sun, "days": days, "from": from, "until": until, "except": except, "profile": profile, "command": command, "arguments": arguments, "for": for, "until_time": until_time, "priority": priority, "misfire": misfire, "action": action, "name": name, "if_version": if_version, "offset": offset}, **envelope)
+        return await self.send(
+            "schedule",
+            {
+                "description": description,
+                "enabled": enabled,
+                "cron": cron,
+                "interval": interval,
+                "at": at,
+                "sun": sun,
+                "days": days,
+                "from": from_,
+                "until": until,
+                "except": except_,
+                "profile": profile,
+                "command": command,
+                "arguments": arguments,
+                "for": for_,
+                "until_time": until_time,
+                "priority": priority,
+                "misfire": misfire,
+                "action": action,
+                "name": name,
+                "if_version": if_version,
+                "offset": offset,
+            },
+            **envelope,
+        )
 
     async def settings(
         self,
@@ -211,13 +296,25 @@ class NodeCommands:
         white_balance: Mapping[str, Any] | Unset = UNSET,
         focus: Mapping[str, Any] | Unset = UNSET,
         image: Mapping[str, Any] | Unset = UNSET,
-        hdr: Literal['off', 'auto', 'sensor', 'single_exposure', 'night'] | Unset = UNSET,
+        hdr: Literal["off", "auto", "sensor", "single_exposure", "night"] | Unset = UNSET,
         view: Mapping[str, Any] | Unset = UNSET,
         video: Mapping[str, Any] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Change any settings at once, as one: all of it or nothing."""
-        return await self.send("settings", {"exposure": exposure, "white_balance": white_balance, "focus": focus, "image": image, "hdr": hdr, "view": view, "video": video}, **envelope)
+        return await self.send(
+            "settings",
+            {
+                "exposure": exposure,
+                "white_balance": white_balance,
+                "focus": focus,
+                "image": image,
+                "hdr": hdr,
+                "view": view,
+                "video": video,
+            },
+            **envelope,
+        )
 
     async def snapshot(
         self,
@@ -225,19 +322,23 @@ class NodeCommands:
         width: int | Unset | None = UNSET,
         height: int | Unset | None = UNSET,
         quality: int | Unset | None = UNSET,
-        format: Literal['jpeg'] | Unset = UNSET,
+        format: Literal["jpeg"] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Take a picture, the stream going on, and publish it on image/latest."""
-        return await self.send("snapshot", {"width": width, "height": height, "quality": quality, "format": format}, **envelope)
+        return await self.send(
+            "snapshot", {"width": width, "height": height, "quality": quality, "format": format}, **envelope
+        )
 
     async def stream(
         self,
-        action: Literal['start', 'stop', 'restart', 'keyframe'],
+        action: Literal["start", "stop", "restart", "keyframe", "demand", "release"] | Unset | None = UNSET,
+        *,
+        mode: Literal["always", "on_demand", "manual"] | Unset | None = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
-        """Start, stop or restart the stream, or ask for a keyframe."""
-        return await self.send("stream", {"action": action}, **envelope)
+        """Start, stop or restart the stream, ask for a keyframe, demand or release it, or set its mode."""
+        return await self.send("stream", {"action": action, "mode": mode}, **envelope)
 
     async def transform(
         self,
@@ -248,11 +349,28 @@ class NodeCommands:
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Mirror or turn the picture."""
-        return await self.send("transform", {"hflip": hflip, "vflip": vflip, "rotation": rotation}, **envelope)
+        return await self.send(
+            "transform", {"hflip": hflip, "vflip": vflip, "rotation": rotation}, **envelope
+        )
 
     async def white_balance(
         self,
-        mode: Literal['auto', 'manual', 'incandescent', 'tungsten', 'fluorescent', 'indoor', 'daylight', 'cloudy', 'custom', 'daylight_noir', 'indoor_noir', 'ir_850nm', 'ir_940nm'] | Unset = UNSET,
+        mode: Literal[
+            "auto",
+            "manual",
+            "incandescent",
+            "tungsten",
+            "fluorescent",
+            "indoor",
+            "daylight",
+            "cloudy",
+            "custom",
+            "daylight_noir",
+            "indoor_noir",
+            "ir_850nm",
+            "ir_940nm",
+        ]
+        | Unset = UNSET,
         *,
         red_gain: float | Unset | None = UNSET,
         blue_gain: float | Unset | None = UNSET,
@@ -260,4 +378,8 @@ class NodeCommands:
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Set what is white: automatic, a kind of light, a preset, or your gains."""
-        return await self.send("white_balance", {"mode": mode, "red_gain": red_gain, "blue_gain": blue_gain, "temperature_k": temperature_k}, **envelope)
+        return await self.send(
+            "white_balance",
+            {"mode": mode, "red_gain": red_gain, "blue_gain": blue_gain, "temperature_k": temperature_k},
+            **envelope,
+        )
