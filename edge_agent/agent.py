@@ -169,7 +169,6 @@ class Agent:
                 path=configuration.state_dir / "settings.json", configured=stream.settings()
             ),
             listener_fd=listener.fd,
-            keyframe_interval_s=stream.keyframe_interval_s,
             new_child=new_child,
             clock=self._clock,
             events=self._events,

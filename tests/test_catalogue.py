@@ -32,6 +32,7 @@ def test_every_command_is_there_once() -> None:
         "framerate",
         "resolution",
         "bitrate",
+        "encoder",
         "day_night",
         "settings",
         "profile",

@@ -224,6 +224,18 @@ SETTINGS_COMMANDS: Final[tuple[SettingsCommand, ...]] = (
         interrupts_stream=True,
     ),
     _BITRATE,
+    _some(
+        "encoder",
+        Video,
+        "Set how the picture is encoded: profile, level, keyframes, and quality in place of a bit rate.",
+        group="video",
+        fields={
+            "profile": "h264_profile",
+            "level": "h264_level",
+            "keyframe_interval_s": "keyframe_interval_s",
+            "quality": "quality",
+        },
+    ),
     _SETTINGS,
 )
 

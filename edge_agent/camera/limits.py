@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from edge_agent.camera.bitrate import auto_bitrate_bps
 from edge_agent.camera.capabilities import CameraCapabilities, Control
+from edge_agent.camera.h264_levels import fit_level
 from edge_agent.camera.settings import (
     CameraSettings,
     SettingsPatch,
@@ -183,6 +184,7 @@ def resolve(
     merged = _fit_frame_rate(merged, asked, capabilities, clamped)
     merged = _fit_exposure(merged, asked, capabilities, clamped)
     merged = _follow_with_bit_rate(merged, capabilities)
+    merged = fit_level(merged, asked, clamped)
     if strict and clamped:
         path, reason = next(iter(clamped.items()))
         raise RefusedError(

@@ -17,6 +17,7 @@ __all__ = [
     "Applied",
     "Apply",
     "Beat",
+    "Encoded",
     "Encoding",
     "Focus",
     "FocusOutcome",
@@ -42,7 +43,6 @@ class Open(_Body):
     wanted: dict[str, Any] = {}
     listener_fd: int
     encode: bool = True
-    keyframe_interval_s: float = 1.0
 
 
 class Opened(_Body):
@@ -107,6 +107,18 @@ class Encoding(_Body):
     enabled: bool
 
 
+class Encoded(_Body):
+    """What the stream says of itself, read from what was encoded: never what was asked for."""
+
+    encoder: str
+    width: int
+    height: int
+    profile: str | None = None
+    level: str | None = None
+    keyframe_interval_s: float | None = None  # between the last two keyframes
+    bitrate_bps: int | None = None  # over the last seconds
+
+
 class Beat(_Body):
     """The child's pulse: what it measured over the last seconds.
 
@@ -122,6 +134,7 @@ class Beat(_Body):
     encoded_bps: int | None = None
     last_packet_age_s: float | None = None
     encoder: str | None = None
+    encoded: Encoded | None = None
     encoding: bool = False
     consumers: int = 0
     sent_packets: int = 0

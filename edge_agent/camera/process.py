@@ -35,6 +35,7 @@ from edge_agent.camera.messages import (
     StillInfo,
     StillRequest,
 )
+from edge_agent.camera.software import SoftwareSettings
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, EdgeAgentError
 from edge_agent.processes.channel import ChildChannel, Message
@@ -75,7 +76,8 @@ class CameraProcess:
                 request.driver, options=request.options, clock=SystemClock()
             )
             self._driver = driver
-            settings, left_out = starting_settings(request.wanted, capabilities)
+            software = SoftwareSettings(capabilities)
+            settings, left_out = starting_settings(request.wanted, software.capabilities)
             loop_holder: list[FrameLoop] = []
             server = PacketServer(
                 listener=socket.socket(fileno=request.listener_fd),
@@ -85,8 +87,8 @@ class CameraProcess:
                 driver=driver,
                 server=server,
                 settings=settings,
+                software=software,
                 encode=request.encode,
-                keyframe_interval_s=request.keyframe_interval_s,
             )
             loop_holder.append(loop)
             self._loop = loop
@@ -94,8 +96,8 @@ class CameraProcess:
             opened = Opened(
                 driver=driver.name,
                 because=because,
-                capabilities=capabilities,
-                settings=driver.applied(),
+                capabilities=software.capabilities,
+                settings=loop.applied(),
                 left_out=left_out,
             )
             self._channel.send(Message("result", opened.model_dump(mode="json"), id=first.id))
@@ -167,14 +169,13 @@ class CameraProcess:
             self._channel.send(Message("error", error_body(error), id=message.id))
 
     def _apply(self, message: Message) -> Applied:
-        driver, loop = self._running
+        _, loop = self._running
         request = Apply.model_validate(message.body)
         if request.interrupts:
             loop.submit(lambda: loop.reconfigure(request.settings)).result(_CONFIGURE_TIMEOUT_S)
         else:
-            driver.apply(request.settings)
-            loop.applied_live(driver.applied())
-        return Applied(settings=driver.applied())
+            loop.apply(request.settings)
+        return Applied(settings=loop.applied())
 
     def _encode(self, message: Message) -> Encoding:
         _, loop = self._running

@@ -65,7 +65,6 @@ class CameraService:
         options: Mapping[str, Any],
         memory: SettingsMemory,
         listener_fd: int,
-        keyframe_interval_s: float,
         new_child: Callable[..., Child],
         clock: Clock,
         events: Events,
@@ -77,7 +76,6 @@ class CameraService:
         self._options = dict(options)
         self._memory = memory
         self._listener_fd = listener_fd
-        self._keyframe_interval_s = keyframe_interval_s
         self._clock = clock
         self._events = events
         self._problems = problems
@@ -148,6 +146,7 @@ class CameraService:
             effective_limits=effective_limits(settings, capabilities) if settings and capabilities else {},
             fps=None if self.beat.fps is None else round(self.beat.fps, 2),
             frames=self.beat.frames,
+            encoded=self.beat.encoded,
             last_change=self._last_change,
             differs=self._differs(),
         )
@@ -230,7 +229,6 @@ class CameraService:
             wanted=wanted,
             listener_fd=self._listener_fd,
             encode=self._encode,
-            keyframe_interval_s=self._keyframe_interval_s,
         )
         answer = await self.child.request(
             "open", request.model_dump(mode="json"), timeout_s=_INTERRUPTING_TIMEOUT_S

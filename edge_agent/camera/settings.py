@@ -34,6 +34,7 @@ __all__ = [
     "partial_model",
     "setting_info",
     "setting_title",
+    "software_settings",
     "unflatten",
 ]
 
@@ -49,17 +50,19 @@ def _setting(
     *,
     unit: str | None = None,
     live: bool = True,
+    software: bool = False,
     title: str | None = None,
     icon: str | None = None,
     everyday: bool = False,
 ) -> Any:
     """Declare a setting. One that is not `live` needs the camera stopped and configured anew.
 
-    `title` is its short name for people, where its path does not say it; an `everyday` one is shown to them
-    unasked.
+    One of `software` is not the camera's to have: it holds wherever frames are encoded. `title` is its short
+    name for people, where its path does not say it; an `everyday` one is shown to them unasked.
     """
     told = {"unit": unit, "title": title, "icon": icon, "everyday": everyday or None}
-    extra: dict[str, Any] = {"live": live, **{key: value for key, value in told.items() if value}}
+    extra: dict[str, Any] = {"live": live, "software": software}
+    extra.update({key: value for key, value in told.items() if value})
     return Field(default, description=description, json_schema_extra=extra)
 
 
@@ -170,6 +173,23 @@ class Video(_Group):
     )
     bitrate_auto: bool = _setting(True, "Let the bit rate follow size and frame rate")
     bitrate_bps: int = _setting(8_000_000, "Target bit rate; giving one turns bitrate_auto off", unit="bit/s")
+    quality: int | None = _setting(
+        None,
+        "Constant quality in place of a constant bit rate, 1 is best and 51 worst; the bit rate is the most "
+        "that it may take. Null keeps to the bit rate",
+        software=True,
+    )
+    keyframe_interval_s: float = _setting(1.0, "From keyframe to keyframe", unit="s", software=True)
+    h264_profile: Literal["baseline", "main", "high"] = _setting(
+        "baseline",
+        "What a player must know: baseline costs least CPU, high looks best at low bit rates",
+        software=True,
+    )
+    h264_level: Literal["auto", "3.1", "3.2", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2"] = _setting(
+        "auto",
+        "What the stream promises to stay within; one too low for size and rates is raised",
+        software=True,
+    )
 
 
 class CameraSettings(_Group):
@@ -246,6 +266,11 @@ def declarations() -> dict[str, FieldInfo]:
         else:
             found[group] = info
     return found
+
+
+def software_settings() -> tuple[str, ...]:
+    """Return the paths of the settings that hold wherever frames are encoded, whatever the camera."""
+    return tuple(path for path, info in declarations().items() if setting_info(info).get("software"))
 
 
 def describe_settings(paths: Iterable[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge_agent.camera.capabilities import Reading, SensorReport
 from edge_agent.camera.limits import EffectiveLimit
+from edge_agent.camera.messages import Encoded
 from edge_agent.camera.settings import CameraSettings
 
 __all__ = ["Asked", "CameraState", "CameraStatus", "Scene", "SensorStatus", "scene_of"]
@@ -68,5 +69,6 @@ class CameraStatus(_Part):
     effective_limits: dict[str, EffectiveLimit] = {}
     fps: float | None = None
     frames: int = 0
+    encoded: Encoded | None = None
     last_change: dict[str, Any] | None = None
     differs: dict[str, Asked] = {}

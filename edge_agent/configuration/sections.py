@@ -95,7 +95,7 @@ class CameraConfig(Section):
 
 
 class StreamConfig(Section):
-    """What is published, and where to. Size, rate and bit rate are those of the start."""
+    """What is published, and where to. Size, rates and keyframes are those of the start."""
 
     url: str | None = Field(None, description="Null is rtsp://localhost:8554/<node.id>")
     enabled: bool = Field(True, description="Whether to publish from the start")
@@ -131,7 +131,7 @@ class StreamConfig(Section):
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Return the camera's settings that this is the start of, as a patch."""
-        video: dict[str, Any] = {"width": self.width, "height": self.height, "fps": self.fps}
+        video: dict[str, Any] = self.model_dump(include={"width", "height", "fps", "keyframe_interval_s"})
         if self.bitrate_bps == "auto":
             video["bitrate_auto"] = True
         else:

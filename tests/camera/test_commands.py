@@ -25,6 +25,7 @@ def test_the_names_are_the_contracts() -> None:
         "framerate",
         "resolution",
         "bitrate",
+        "encoder",
         "settings",
     }
     mains = {name: entry.spec.main for name, entry in COMMANDS.items() if entry.spec.main}
@@ -57,6 +58,18 @@ def test_the_names_are_the_contracts() -> None:
         ),
         ("bitrate", {"bps": 5_000_000}, {"video": {"bitrate_bps": 5_000_000}}),
         ("bitrate", {"bps": "auto"}, {"video": {"bitrate_auto": True}}),
+        (
+            "encoder",
+            {"profile": "high", "level": "4.1", "quality": None, "keyframe_interval_s": 2.0},
+            {
+                "video": {
+                    "h264_profile": "high",
+                    "h264_level": "4.1",
+                    "quality": None,
+                    "keyframe_interval_s": 2.0,
+                }
+            },
+        ),
         ("settings", {"hdr": "off", "image": {"contrast": 1.0}}, {"hdr": "off", "image": {"contrast": 1.0}}),
     ],
 )

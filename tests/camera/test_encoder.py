@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import av
 import numpy as np
@@ -11,6 +13,8 @@ from av import VideoCodecContext, VideoFrame
 
 from edge_agent.camera.drivers.base import EncodedPacket
 from edge_agent.camera.encoder import H264Encoder
+from edge_agent.camera.encoder_settings import EncoderSettings
+from edge_agent.camera.parameter_sets import Declared, declared
 from edge_agent.errors import CameraError
 
 _SIZE = (320, 240)
@@ -31,14 +35,9 @@ def frames(count: int, *, pixel_format: str = "yuv420p") -> list[VideoFrame]:
     return made
 
 
-def encoder(bitrate_bps: int = 2_000_000, keyframe_interval_s: float = 1.0) -> H264Encoder:
-    return H264Encoder(
-        width=_SIZE[0],
-        height=_SIZE[1],
-        fps=30,
-        bitrate_bps=bitrate_bps,
-        keyframe_interval_s=keyframe_interval_s,
-    )
+def encoder(bitrate_bps: int = 2_000_000, **settings: Any) -> H264Encoder:
+    wanted = EncoderSettings(bitrate_bps=bitrate_bps, **settings)
+    return H264Encoder(width=_SIZE[0], height=_SIZE[1], fps=30, settings=wanted)
 
 
 def encode(to: H264Encoder, count: int, *, start: int = 0, step_us: int = _STEP_US) -> list[EncodedPacket]:
@@ -135,6 +134,78 @@ def test_lowering_the_bit_rate_costs_no_keyframe() -> None:
     assert not any(packet.keyframe for packet in encode(under_test, 3, start=3))
 
 
+@pytest.mark.parametrize(
+    ("profile", "named"), [("baseline", "constrained_baseline"), ("main", "main"), ("high", "high")]
+)
+@pytest.mark.parametrize(("level", "told"), [("auto", None), ("3.1", "3.1"), ("5.2", "5.2")])
+def test_the_stream_itself_declares_the_profile_and_the_level(
+    profile: str, named: str, level: str, told: str | None
+) -> None:
+    packets = encode(encoder(profile=profile, level=level), 3)
+    said = declared(packets[0].data)
+    assert said is not None
+    assert said.profile == named
+    assert told is None or said.level == told
+    assert len(decode(packets)) == 3
+
+
+def test_a_change_holds_from_the_next_frame_on_which_is_a_keyframe() -> None:
+    under_test = encoder(keyframe_interval_s=100)
+    encode(under_test, 4)
+    wanted = replace(under_test.settings, profile="high", level="4.2")
+    under_test.change(wanted)
+    assert under_test.settings == wanted
+    packets = encode(under_test, 4, start=4)
+    assert [packet.keyframe for packet in packets] == [True, False, False, False]
+    assert declared(packets[0].data) == Declared("high", "4.2")
+    assert len(decode(packets)) == 4
+
+
+def test_a_change_that_x264_refuses_changes_nothing() -> None:
+    under_test = encoder(keyframe_interval_s=100)
+    encode(under_test, 2)
+    before = under_test.settings
+    with pytest.raises(CameraError, match="could not be opened"):
+        under_test.change(replace(before, quality=-5, level="nonsense"))
+    assert under_test.settings == before
+    assert [packet.keyframe for packet in encode(under_test, 2, start=2)] == [False, False]
+
+
+def test_the_keyframe_interval_is_live_and_needs_no_keyframe() -> None:
+    under_test = encoder(keyframe_interval_s=100)
+    encode(under_test, 5)
+    under_test.change(replace(under_test.settings, keyframe_interval_s=0.1))
+    later = encode(under_test, 7, start=10)
+    assert [packet.keyframe for packet in later] == [True, False, False, True, False, False, True]
+    under_test.change(replace(under_test.settings, keyframe_interval_s=100))
+    assert not any(packet.keyframe for packet in encode(under_test, 10, start=17))
+
+
+def _size(**settings: Any) -> int:
+    return sum(len(packet.data) for packet in encode(encoder(keyframe_interval_s=100, **settings), 60)[30:])
+
+
+def test_constant_quality_costs_what_the_picture_needs_and_no_more_than_the_bit_rate() -> None:
+    fine, coarse = _size(bitrate_bps=20_000_000, quality=15), _size(bitrate_bps=20_000_000, quality=40)
+    assert fine > 3 * coarse
+    capped = _size(bitrate_bps=500_000, quality=15)
+    assert capped < fine / 3
+    assert capped * 8 < 500_000 * 1.3
+
+
+def test_constant_quality_can_be_switched_on_off_and_capped_otherwise_at_any_time() -> None:
+    under_test = encoder(2_000_000, keyframe_interval_s=100)
+    steps: list[dict[str, Any]] = [
+        {"quality": 30},
+        {"bitrate_bps": 400_000},
+        {"quality": None},
+        {"bitrate_bps": 4_000_000},
+    ]
+    for number, change in enumerate(steps):
+        under_test.change(replace(under_test.settings, **change))
+        assert len(encode(under_test, 3, start=10 * number)) == 3
+
+
 def test_time_that_does_not_rise_is_made_to() -> None:
     under_test = encoder()
     times = [under_test.encode(frame, 1000)[0].pts_us for frame in frames(3)]
@@ -170,4 +241,4 @@ def test_a_closed_encoder_says_so() -> None:
 
 def test_a_size_that_x264_cannot_is_told() -> None:
     with pytest.raises(CameraError, match="0x0"):
-        H264Encoder(width=0, height=0, fps=30, bitrate_bps=1_000_000)
+        H264Encoder(width=0, height=0, fps=30, settings=EncoderSettings(bitrate_bps=1_000_000))

@@ -12,6 +12,7 @@ from edge_agent.camera.capabilities import CameraCapabilities
 from edge_agent.camera.drivers.simulated.sensor import capabilities as simulated
 from edge_agent.camera.limits import effective_limits, resolve, starting_settings
 from edge_agent.camera.settings import CameraSettings, flatten
+from edge_agent.camera.software import SoftwareSettings
 from edge_agent.errors import RefusedError
 from tests.camera.imx708 import FIXED_SIZES, IMX708, NO_LENS_DRIVE
 
@@ -61,11 +62,16 @@ likely = st.fixed_dictionaries(
                 "fps": st.floats(-10, 1000),
                 "bitrate_bps": st.integers(-10, 10**9),
                 "bitrate_auto": st.booleans(),
+                "h264_level": st.sampled_from(["auto", "3.1", "4.0", "5.2"]),
+                "h264_profile": st.sampled_from(["baseline", "high"]),
+                "quality": st.none() | st.integers(-10, 100),
             },
         ),
     },
 )
-cameras = st.sampled_from([IMX708, FIXED_SIZES, NO_LENS_DRIVE, simulated()])
+cameras = st.sampled_from(
+    [IMX708, FIXED_SIZES, NO_LENS_DRIVE, simulated(), SoftwareSettings(simulated()).capabilities]
+)
 
 
 @settings(max_examples=400, deadline=None)

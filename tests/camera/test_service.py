@@ -75,7 +75,6 @@ class Rig:
             options={},
             memory=SettingsMemory(path=directory / "settings.json", configured={}),
             listener_fd=0,
-            keyframe_interval_s=1.0,
             new_child=lambda **callbacks: FakeChild(clock, callbacks),  # type: ignore[arg-type] # a fake
             clock=clock,
             events=events,

@@ -70,7 +70,7 @@ class FileDriver:
     def open(self) -> CameraCapabilities:
         """Open the file. Raises CameraUnavailableError with its path and the reason where that fails."""
         self.close()
-        tape = self._tape = Tape(self._options.path)
+        tape = self._tape = Tape(self._options.path, pass_through=self._options.pass_through)
         info = tape.info
         self._step_ns = round(1_000_000_000 / info.fps)
         self._timeline = Timeline(time_base=info.time_base, fps=info.fps)
@@ -88,7 +88,7 @@ class FileDriver:
         self._bad_in_a_row = 0
         self._told_bad = False
         self._ended = False
-        return capabilities_of(info, self._options.path)
+        return capabilities_of(info, self._options.path, passing=tape.passable)
 
     def configure(self, settings: CameraSettings) -> None:
         """Take these settings, and start to play or go on playing."""

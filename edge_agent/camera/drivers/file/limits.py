@@ -7,7 +7,15 @@ from typing import Final
 
 from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, Size
 from edge_agent.camera.drivers.file.tape import TapeInfo
-from edge_agent.camera.settings import CameraSettings, Image, Video, View, Window, flatten
+from edge_agent.camera.settings import (
+    CameraSettings,
+    Image,
+    Video,
+    View,
+    Window,
+    flatten,
+    software_settings,
+)
 
 __all__ = ["capabilities_of", "fitted", "needs_no_change"]
 
@@ -42,6 +50,10 @@ _REASONS: Final = {
     "view.rotation=270": "a file's picture can be turned upside down, not on its side",
     "video.field_of_view": "a file has no sensor modes",
 }
+_PASSES: Final = (
+    "the file's H.264 is passed through as it is; with 'pass_through: false' in camera.options it is "
+    "decoded and encoded anew"
+)
 
 
 def _between(value: float, limits: tuple[float, float]) -> float:
@@ -78,12 +90,18 @@ def _controls(info: TapeInfo) -> dict[str, Control]:
     }
 
 
-def capabilities_of(info: TapeInfo, path: Path) -> CameraCapabilities:
-    """Return what a file can do: every size up to its own, every frame rate up to its own."""
+def capabilities_of(info: TapeInfo, path: Path, *, passing: bool) -> CameraCapabilities:
+    """Return what a file can do: every size up to its own, every frame rate up to its own.
+
+    Where its packets are passed through (`passing`) there is no encoder to set.
+    """
     controls = _controls(info)
     unavailable = {key: reason for key, reason in _REASONS.items() if "=" in key}
+    software = software_settings()
+    if passing:
+        unavailable |= dict.fromkeys(software, _PASSES)
     for setting in flatten(CameraSettings().model_dump()):
-        if setting not in controls:
+        if setting not in controls and setting not in software:
             reason = _REASONS.get(setting) or _REASONS[setting.partition(".")[0]]
             unavailable[setting] = reason
     smaller = [
@@ -103,6 +121,7 @@ def capabilities_of(info: TapeInfo, path: Path) -> CameraCapabilities:
         any_size=True,
         controls=controls,
         unavailable=unavailable,
+        live_encode=not passing,
     )
 
 

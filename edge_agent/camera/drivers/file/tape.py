@@ -51,10 +51,11 @@ class Tape:
     """An open video file. At a round's end `next` returns None; `rewind` begins the next round.
 
     `passable` tells that the packets are H.264 in the order of their pictures, so that they can be passed
-    on as they are. Constructing one opens the file and raises CameraUnavailableError where that fails.
+    on as they are, and that `pass_through` wants it. Constructing one opens the file and raises
+    CameraUnavailableError where that fails.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, pass_through: bool = True) -> None:
         self._path = path
         self._container: Any = None
         self._pieces: Iterator[Piece] | None = None
@@ -65,7 +66,7 @@ class Tape:
         self.info = self._look()
         self._parameter_sets = parameter_sets_of(self._codec_context.extradata)
         self._first = self._peek()
-        self.passable = self._looks_passable()
+        self.passable = pass_through and self._looks_passable()
         self.rewind()
 
     def next(self) -> Piece | None:

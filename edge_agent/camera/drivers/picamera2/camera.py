@@ -112,7 +112,7 @@ class Camera:
         )
         self._sent = self._controls(self.held)
         self._session.set({k: v for k, v in self._sent.items() if k != _AFTER_START})
-        self._start_encoder()
+        self.encoder = self._started_encoder()
         self._session.start()
         if not _is_whole(self.held):
             self._session.set({k: v for k, v in self._sent.items() if k == _AFTER_START})
@@ -130,10 +130,17 @@ class Camera:
         wanted = self._controls(held)
         changed = {name: value for name, value in wanted.items() if self._sent.get(name) != value}
         self._session.set(changed)
-        if self.encoder is not None:
-            self.encoder.set_bitrate(held.video.bitrate_bps)
+        encoder = self.encoder
+        serves = encoder is None or encoder.serves(held.video)
+        if encoder is not None and serves:
+            encoder.set_bitrate(held.video.bitrate_bps)
         self._sent = wanted
         self.held = held
+        if encoder is not None and not serves:
+            # The camera runs on. Until the new one is there nobody may think that there is none: frames
+            # would be encoded in software meanwhile.
+            encoder.stop()
+            self.encoder = self._started_encoder()
         return changed
 
     def send(self, controls: Mapping[str, Any]) -> None:
@@ -203,23 +210,22 @@ class Camera:
         # picamera2 raises for a control that is not advertised, and has set half of the others by then.
         return {name: value for name, value in wanted.items() if name in advertised}
 
-    def _start_encoder(self) -> None:
+    def _started_encoder(self) -> HardwareEncoder | None:
         video = self.held.video
         if not self._has_hardware or max(video.width, video.height) > MAX_SIDE_PX:
-            return
+            return None
         try:
             encoder = HardwareEncoder(
                 backend=self._backend,
                 camera=self._session.camera,
-                fps=video.fps,
-                bitrate_bps=video.bitrate_bps,
+                video=video,
                 monotonic=self._monotonic,
             )
             encoder.start()
         except CameraError as error:
             logger.warning("%s; the picture is encoded in software", error.message)
-            return
-        self.encoder = encoder
+            return None
+        return encoder
 
     def _stop_encoder(self) -> None:
         encoder, self.encoder = self.encoder, None

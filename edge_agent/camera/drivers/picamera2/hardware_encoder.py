@@ -16,6 +16,7 @@ from typing import Any, Final
 from edge_agent.camera.drivers.base import EncodedPacket
 from edge_agent.camera.drivers.picamera2.backend import Backend
 from edge_agent.camera.drivers.picamera2.bounded import bounded
+from edge_agent.camera.settings import Video
 from edge_agent.errors import CameraError
 
 __all__ = ["MAX_SIDE_PX", "HardwareEncoder", "hardware_encoder_is_here"]
@@ -27,7 +28,6 @@ MAX_SIDE_PX: Final = 1920
 _DEVICE: Final = Path("/dev/video11")
 _MAX_PACKETS: Final = 120
 _STOP_S: Final = 3.0
-_KEYFRAME_INTERVAL_S: Final = 1.0
 # It stalls after hours: frames come, packets do not.
 _STALLED_S: Final = 2.0
 _STALLED_FRAMES: Final = 5
@@ -42,7 +42,7 @@ class HardwareEncoder:
     """One encoder, from the start of a configuration to its stop. Raises CameraError where there is none."""
 
     def __init__(
-        self, *, backend: Backend, camera: Any, fps: float, bitrate_bps: int, monotonic: Callable[[], float]
+        self, *, backend: Backend, camera: Any, video: Video, monotonic: Callable[[], float]
     ) -> None:
         try:
             encoder_class, make_output, self._set_bitrate = backend.hardware()
@@ -50,7 +50,8 @@ class HardwareEncoder:
             raise CameraError(f"the hardware encoder cannot be loaded: {error}") from error
         self._camera = camera
         self._monotonic = monotonic
-        self._bitrate_bps = bitrate_bps
+        self._bitrate_bps = video.bitrate_bps
+        self._fixed = _fixed(video)
         self._packets: deque[EncodedPacket] = deque(maxlen=_MAX_PACKETS)
         self._lost = 0
         self._broken = False
@@ -59,11 +60,11 @@ class HardwareEncoder:
         self._frames_since = 0
         self._lock = threading.Lock()
         self._encoder = encoder_class(
-            bitrate=bitrate_bps,
+            bitrate=video.bitrate_bps,
             repeat=True,
-            iperiod=max(1, round(fps * _KEYFRAME_INTERVAL_S)),
-            framerate=fps,
-            profile="high",
+            iperiod=self._fixed[1],
+            framerate=video.fps,
+            profile=video.h264_profile,
         )
         self._output = make_output(self._take)
 
@@ -77,6 +78,10 @@ class HardwareEncoder:
     def stop(self) -> bool:
         """Stop it within a bounded time; whether that went well. It joins its thread without a limit."""
         return bounded("stop the hardware encoder", lambda: self._camera.stop_encoder(self._encoder), _STOP_S)
+
+    def serves(self, video: Video) -> bool:
+        """Whether these settings need no other encoder: of all of them only the bit rate is live."""
+        return _fixed(video) == self._fixed
 
     def set_bitrate(self, bps: int) -> None:
         """Aim at another bit rate. Raises CameraError."""
@@ -130,3 +135,8 @@ class HardwareEncoder:
                     self._packets.append(packet)
         except Exception:
             logger.exception("An encoded packet could not be taken")
+
+
+def _fixed(video: Video) -> tuple[str, int]:
+    """Return the profile and the frames from keyframe to keyframe: what an encoder is opened with."""
+    return video.h264_profile, max(1, round(video.fps * video.keyframe_interval_s))

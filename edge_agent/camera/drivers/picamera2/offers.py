@@ -19,6 +19,7 @@ _SMALLEST_PX: Final = 64
 _BITRATE_BPS: Final = (100_000, 25_000_000)
 # The hardware encoder stalls below.
 _HARDWARE_BITRATE_BPS: Final = (250_000, 25_000_000)
+_KEYFRAME_INTERVAL_S: Final = (0.1, 60.0)
 # 0 means automatic to libcamera, so a manual gain is above.
 _LOWEST_COLOUR_GAIN: Final = 0.1
 _FPS_LIMITS: Final = (0.1, 30.0)
@@ -79,9 +80,14 @@ class _Offer:
         self._defaults = flatten(CameraSettings().model_dump())
 
     def words(
-        self, path: str, options: tuple[str | int | bool, ...], reasons: Mapping[str, str] | None = None
+        self,
+        path: str,
+        options: tuple[str | int | bool, ...],
+        reasons: Mapping[str, str] | None = None,
+        *,
+        default: str | None = None,
     ) -> None:
-        default = self._defaults[path]
+        default = self._defaults[path] if default is None else default
         self.controls[path] = Control(default=default if default in options else options[0], options=options)
         self.unavailable |= {f"{path}={value}": why for value, why in (reasons or {}).items()}
 
@@ -310,4 +316,11 @@ def _video(offer: _Offer) -> tuple[Resolution, ...]:
     offer.words("video.bitrate_auto", (True, False))
     bitrate = _HARDWARE_BITRATE_BPS if device.hardware else _BITRATE_BPS
     offer.numbers("video.bitrate_bps", *bitrate)
+    if device.hardware:
+        offer.words("video.h264_profile", ("baseline", "main", "high"), default="high")
+        offer.numbers("video.keyframe_interval_s", *_KEYFRAME_INTERVAL_S)
+        offer.absent(
+            ("video.h264_level",), "picamera2 chooses the hardware encoder's level by size and rates"
+        )
+        offer.absent(("video.quality",), "the hardware encoder keeps to a bit rate only")
     return listed

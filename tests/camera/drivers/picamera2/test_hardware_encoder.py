@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.camera.drivers.picamera2.hardware_encoder import HardwareEncoder, hardware_encoder_is_here
 from edge_agent.camera.drivers.picamera2.options import Picamera2Options
+from edge_agent.camera.settings import Video
 from edge_agent.errors import CameraError
 from tests.camera.drivers.picamera2.fake import World
 from tests.camera.drivers.picamera2.rig import Rig
@@ -64,6 +65,33 @@ def test_the_interval_of_keyframes_is_always_given_and_the_bit_rate_is_live() ->
 
 
 @pytest.mark.usefixtures("device")
+def test_profile_and_keyframe_interval_get_a_new_encoder_while_the_camera_runs_on() -> None:
+    rig = Rig("imx219", {"video": {"width": 1280, "height": 720, "fps": 20}}, pisp=False)
+    (first,) = rig.world.camera.encoders
+    assert (first.options["profile"], rig.driver.applied().video.h264_profile) == ("high", "high")
+    rig.apply({"video": {"h264_profile": "main", "keyframe_interval_s": 2.5}})
+    (second,) = rig.world.camera.encoders
+    assert second is not first
+    assert (second.options["profile"], second.options["iperiod"]) == ("main", 50)
+    held = rig.driver.applied().video
+    assert (held.h264_profile, held.keyframe_interval_s) == ("main", 2.5)
+    sample = rig.take()
+    assert sample.frame is None
+    assert sample.packets
+    rig.apply({"video": {"fps": 10.0}})
+    assert rig.world.camera.encoders[0].options["iperiod"] == 25
+    assert rig.world.mistakes == []
+
+
+@pytest.mark.usefixtures("device")
+def test_what_the_hardware_cannot_is_not_offered() -> None:
+    capabilities = Rig("imx219", pisp=False).capabilities
+    assert {"video.quality", "video.h264_level"} <= capabilities.unavailable.keys()
+    software = Rig("imx219", pisp=True).capabilities
+    assert "video.h264_profile" not in {*software.controls, *software.unavailable}
+
+
+@pytest.mark.usefixtures("device")
 def test_a_bit_rate_at_which_it_stalls_is_not_offered() -> None:
     assert Rig("imx219", pisp=False).capabilities.controls["video.bitrate_bps"].min == 250_000
 
@@ -95,7 +123,10 @@ def test_where_it_does_not_start_the_picture_is_encoded_in_software(
 def encoder_of(world: World, clock: list[float]) -> HardwareEncoder:
     camera = world.backend().picamera2()
     return HardwareEncoder(
-        backend=world.backend(), camera=camera, fps=30, bitrate_bps=1_000_000, monotonic=lambda: clock[0]
+        backend=world.backend(),
+        camera=camera,
+        video=Video(fps=30, bitrate_bps=1_000_000),
+        monotonic=lambda: clock[0],
     )
 
 

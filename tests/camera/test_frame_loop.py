@@ -1,0 +1,136 @@
+"""The camera's loop at work: what is applied is in the stream, and the camera is not stopped for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.camera.drivers.file.driver import FileDriver
+from edge_agent.camera.drivers.file.options import FileOptions
+from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
+from edge_agent.camera.parameter_sets import declared
+from edge_agent.camera.settings import CameraSettings
+from edge_agent.clock import SystemClock
+from edge_agent.errors import CameraError, RefusedError
+from tests.camera.drivers.clips import make_clip
+from tests.camera.loops import Loop
+from tests.rtsp_servers import wait_until
+
+
+@pytest.fixture
+def looping(tmp_path: Path) -> Iterator[Loop]:
+    driver = SimulatedDriver(clock=SystemClock(), options=SimulatedOptions(lux=500))
+    with Loop(driver, tmp_path) as made:
+        yield made
+
+
+def _configured(monkeypatch: pytest.MonkeyPatch, loop: Loop) -> list[CameraSettings]:
+    """Every configuration of the driver from now on."""
+    seen: list[CameraSettings] = []
+    monkeypatch.setattr(loop.driver, "configure", seen.append)
+    return seen
+
+
+def test_the_encoder_is_changed_while_the_camera_runs_on(
+    looping: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = looping.consumer()
+    assert declared(consumer.take().data) == declared(consumer.take(keyframe=True).data)
+    configured = _configured(monkeypatch, looping)
+    held = looping.apply({"video": {"h264_profile": "high", "h264_level": "4.1", "quality": 30}}).video
+    assert (held.h264_profile, held.h264_level, held.quality) == ("high", "4.1", 30)
+
+    def told() -> tuple[str | None, str | None]:
+        encoded = looping.loop.beat().encoded
+        return (encoded.profile, encoded.level) if encoded else (None, None)
+
+    wait_until(lambda: told() == ("high", "4.1"), what="the new profile in the beat")
+    said = declared(consumer.take(keyframe=True).data)
+    while said is not None and said.profile != "high":
+        said = declared(consumer.take(keyframe=True).data)
+    assert said is not None
+    assert said.level == "4.1"
+    # A new encoder is no new picture: the publisher's session need not end.
+    assert len(consumer.formats) == 1
+    assert configured == []
+    times = [packet.pts_us for packet in consumer.packets]
+    assert times == sorted(set(times))
+    consumer.close()
+
+
+def test_the_beat_tells_what_was_measured_of_keyframes(looping: Loop) -> None:
+    looping.apply({"video": {"keyframe_interval_s": 0.2}})
+
+    def interval_s() -> float | None:
+        encoded = looping.loop.beat().encoded
+        return encoded.keyframe_interval_s if encoded else None
+
+    wait_until(lambda: interval_s() == pytest.approx(0.2, abs=0.05), what="keyframes every 0.2 s")
+
+
+def test_an_encoder_that_cannot_be_had_changes_nothing(
+    looping: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = looping.consumer()
+    consumer.take()
+
+    def refuse(*_arguments: object) -> None:
+        raise CameraError("no memory")
+
+    before = looping.loop.applied()
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_agent.camera.encoder.H264Encoder._open", refuse)
+        with pytest.raises(CameraError, match="no memory"):
+            looping.apply({"video": {"h264_profile": "high"}, "image": {"contrast": 2.0}})
+    assert looping.loop.applied() == before
+    consumer.take(3)
+    consumer.close()
+
+
+def test_a_camera_that_refuses_leaves_the_encoder_as_it_was(
+    looping: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = looping.consumer()
+    consumer.take()
+
+    def refuse(_settings: CameraSettings) -> None:
+        raise CameraError("no")
+
+    monkeypatch.setattr(looping.driver, "apply", refuse)
+    with pytest.raises(CameraError):
+        looping.apply({"video": {"h264_profile": "main"}})
+    assert looping.loop.applied().video.h264_profile == "baseline"
+    looping.loop.request_keyframe()
+    said = declared(consumer.take(keyframe=True).data)
+    assert said is not None
+    assert said.profile == "constrained_baseline"
+    consumer.close()
+
+
+def test_what_passes_through_has_no_encoder_to_set_and_tells_the_file_s_own(tmp_path: Path) -> None:
+    driver = FileDriver(options=FileOptions(path=make_clip(tmp_path / "a.mp4")), clock=SystemClock())
+    with Loop(driver, tmp_path, {"video": {"keyframe_interval_s": 3.0}}) as looping:
+        assert "passed through" in looping.left_out["video.keyframe_interval_s"]
+        assert not looping.capabilities.live_encode
+        with pytest.raises(RefusedError, match="pass_through: false"):
+            looping.apply({"video": {"h264_profile": "high"}})
+        consumer = looping.consumer()
+        consumer.take(keyframe=True)
+        encoded = looping.loop.beat().encoded
+        assert encoded is not None
+        assert encoded.encoder == "pass-through"
+        assert encoded.profile is not None
+        consumer.close()
+
+
+def test_a_file_that_is_not_passed_through_is_encoded_as_it_is_set(tmp_path: Path) -> None:
+    options = FileOptions(path=make_clip(tmp_path / "a.mp4"), pass_through=False)
+    with Loop(FileDriver(options=options, clock=SystemClock()), tmp_path, {}) as looping:
+        looping.apply({"video": {"h264_profile": "main"}})
+        consumer = looping.consumer()
+        said = declared(consumer.take(keyframe=True).data)
+        assert said is not None
+        assert said.profile == "main"
+        consumer.close()
