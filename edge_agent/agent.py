@@ -17,6 +17,8 @@ from edge_agent import CONTRACT_VERSION, __version__
 from edge_agent.camera.entities import camera_entities
 from edge_agent.camera.feature import CameraCommands
 from edge_agent.camera.memory import SettingsMemory
+from edge_agent.camera.messages import OverlayNames
+from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.service import CameraService
 from edge_agent.camera.settings import describe_settings
 from edge_agent.clock import Clock
@@ -167,6 +169,15 @@ class Agent:
             options=configuration.camera.driver_options(),
             memory=SettingsMemory(
                 path=configuration.state_dir / "settings.json", configured=stream.settings()
+            ),
+            overlay=OverlayFeed(
+                names=OverlayNames(
+                    names={"name": configuration.node.name, "node": configuration.node.id},
+                    timezone=configuration.timezone,
+                    font=configuration.camera.overlay_font,
+                ),
+                board=self._board,
+                clock=self._clock,
             ),
             listener_fd=listener.fd,
             new_child=new_child,

@@ -89,6 +89,12 @@ class Configuration:
         """Where the stream is published. It may hold credentials: mask it before showing it."""
         return self.stream.url or default_stream_url(self.node.id)
 
+    @property
+    def timezone(self) -> str | None:
+        """The time zone that the schedules go by, None for the machine's."""
+        named = getattr(getattr(self._document, "profiles", None), "timezone", "auto")
+        return None if named == "auto" else str(named)
+
     def section(self, name: str, model: type[T]) -> T:
         """Return a feature's section. Raises ConfigError where it was not declared with that model."""
         found = getattr(self._document, name, None) if name in type(self._document).model_fields else None

@@ -33,6 +33,7 @@ def test_every_command_is_there_once() -> None:
         "resolution",
         "bitrate",
         "encoder",
+        "overlay",
         "day_night",
         "settings",
         "profile",

@@ -18,6 +18,7 @@ from edge_agent.camera.settings import (
     Exposure,
     Focus,
     Image,
+    Overlay,
     SettingsPatch,
     Video,
     View,
@@ -52,7 +53,13 @@ class SettingsCommand:
 
 
 def _group(
-    name: str, model: type[BaseModel], description: str, *, group: str, main: str | None = None
+    name: str,
+    model: type[BaseModel],
+    description: str,
+    *,
+    group: str,
+    main: str | None = None,
+    bare: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> SettingsCommand:
     return SettingsCommand(
         spec=CommandSpec(
@@ -60,6 +67,7 @@ def _group(
             description=description,
             arguments=partial_model(model, f"{model.__name__}Arguments"),
             main=main,
+            bare=bare,
         ),
         paths={field: f"{group}.{field}" for field in model.model_fields},
     )
@@ -133,6 +141,15 @@ def _whole_view(value: Any) -> Mapping[str, Any]:
 
 def _roi_patch(given: Mapping[str, Any], current: CameraSettings) -> dict[str, Any]:
     return {"view": {"roi": {**current.view.roi.model_dump(), **given}}}
+
+
+_SWITCH: Final = {"on": True, "true": True, "off": False, "false": False}
+
+
+def _overlay(value: Any) -> Mapping[str, Any]:
+    text = str(value) if isinstance(value, str | int | float) else value
+    enabled = _SWITCH.get(str(text).lower())
+    return {"text": text} if enabled is None else {"enabled": enabled}
 
 
 _ROI = SettingsCommand(
@@ -235,6 +252,15 @@ SETTINGS_COMMANDS: Final[tuple[SettingsCommand, ...]] = (
             "keyframe_interval_s": "keyframe_interval_s",
             "quality": "quality",
         },
+    ),
+    _group(
+        "overlay",
+        Overlay,
+        "Show a text in the picture: names, date and time, what the camera reports, any field of status. "
+        "Bare ON and OFF switch it, any other text is the text.",
+        group="overlay",
+        main="text",
+        bare=_overlay,
     ),
     _SETTINGS,
 )

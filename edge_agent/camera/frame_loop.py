@@ -9,9 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
-from edge_agent.camera.drivers.base import Driver, Sample
+from edge_agent.camera.drivers.base import Driver, Sample, Still
 from edge_agent.camera.encoder_settings import EncoderSettings
 from edge_agent.camera.messages import Beat
+from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.rate import Rate
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
@@ -38,12 +39,14 @@ class FrameLoop:
         server: PacketServer,
         settings: CameraSettings,
         software: SoftwareSettings,
+        painter: Painter,
         encode: bool,
     ) -> None:
         self._driver = driver
         self._server = server
         self._settings = self._wanted = settings
         self._software = software
+        self._painter = painter
         self._encode = encode
         self._output = StreamOutput(server=server, settings=EncoderSettings.of(settings.video))
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(_MAX_JOBS)
@@ -115,8 +118,13 @@ class FrameLoop:
         except EdgeAgentError:
             self._output.change(EncoderSettings.of(before.video))
             raise
-        self._wanted = settings
-        self._settings = self.applied()
+        self._took(settings)
+
+    def still(self) -> Still:
+        """Take a picture, the overlay in it where it is wanted; a job of the loop. Raises CameraError."""
+        still = self._driver.still(self.last_sample())
+        self._painter.still(still.frame)
+        return still
 
     def reconfigure(self, settings: CameraSettings) -> None:
         """Stop, configure and start; a job of the loop. What held before is restored where it fails."""
@@ -156,15 +164,20 @@ class FrameLoop:
             sent_packets=stats.sent_packets,
             dropped_packets=stats.dropped_packets,
             queued_packets=stats.queued,
+            overlay_failure=self._painter.failure,
             reading=last.reading if last else None,
         )
 
     def _configure(self, settings: CameraSettings) -> None:
         self._output.close_encoder()
         self._driver.configure(settings)
+        self._took(settings)
+        self._output.change(EncoderSettings.of(self._settings.video))
+
+    def _took(self, settings: CameraSettings) -> None:
         self._wanted = settings
         self._settings = self.applied()
-        self._output.change(EncoderSettings.of(self._settings.video))
+        self._painter.configure(self._settings.overlay)
 
     def _run_jobs(self) -> None:
         while True:
@@ -192,4 +205,6 @@ class FrameLoop:
         if sample.packets:
             self._output.pass_on(sample.packets, width=video.width, height=video.height, fps=video.fps)
         elif sample.frame is not None:
-            self._output.encode(sample.frame, sample.pts_us, fps=video.fps)
+            self._painter.note(sample.reading, fps=self._frame_rate.per_second())
+            with self._painter.on(sample.frame, shared=sample.shared):
+                self._output.encode(sample.frame, sample.pts_us, fps=video.fps)

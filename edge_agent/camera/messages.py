@@ -1,11 +1,12 @@
 """What the agent and the camera child say to each other.
 
 Requests of the agent: `open`, `apply`, `still`, `focus`, `encode`, `keyframe`; each is answered by `result`
-or `error`. The child beats once a second by itself with a `Beat`.
+or `error`. `overlay` is not answered. The child beats once a second by itself with a `Beat`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,8 @@ __all__ = [
     "FocusOutcome",
     "Open",
     "Opened",
+    "OverlayFields",
+    "OverlayNames",
     "StillInfo",
     "StillRequest",
 ]
@@ -32,10 +35,19 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class OverlayNames(_Body):
+    """What stays while the camera runs: who this is, the time zone (None is the machine's), the font."""
+
+    names: dict[str, str] = {}
+    timezone: str | None = None
+    font: Path | None = None
+
+
 class Open(_Body):
     """Open the camera, configure it and start. `listener_fd` is the packet socket's descriptor.
 
     `wanted` is a patch on the camera's own defaults; what the camera does not have of it is left out.
+    `overlay` is what the overlay may say beside what the camera itself knows.
     """
 
     driver: str
@@ -43,6 +55,7 @@ class Open(_Body):
     wanted: dict[str, Any] = {}
     listener_fd: int
     encode: bool = True
+    overlay: OverlayNames = OverlayNames()
 
 
 class Opened(_Body):
@@ -107,6 +120,12 @@ class Encoding(_Body):
     enabled: bool
 
 
+class OverlayFields(_Body):
+    """Values of fields of status for the overlay, by their paths."""
+
+    values: dict[str, Any]
+
+
 class Encoded(_Body):
     """What the stream says of itself, read from what was encoded: never what was asked for."""
 
@@ -140,4 +159,5 @@ class Beat(_Body):
     sent_packets: int = 0
     dropped_packets: int = 0
     queued_packets: int = 0
+    overlay_failure: str | None = None
     reading: Reading | None = None

@@ -32,9 +32,12 @@ from edge_agent.camera.messages import (
     FocusOutcome,
     Open,
     Opened,
+    OverlayFields,
     StillInfo,
     StillRequest,
 )
+from edge_agent.camera.overlay.glyphs import missing
+from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.software import SoftwareSettings
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, EdgeAgentError
@@ -60,6 +63,7 @@ class CameraProcess:
         self._pictures = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
         self._driver: Driver | None = None
         self._loop: FrameLoop | None = None
+        self._painter: Painter | None = None
 
     def run(self) -> int:
         """Live; returns the exit code."""
@@ -76,7 +80,13 @@ class CameraProcess:
                 request.driver, options=request.options, clock=SystemClock()
             )
             self._driver = driver
-            software = SoftwareSettings(capabilities)
+            self._painter = Painter(
+                names=request.overlay.names,
+                timezone=request.overlay.timezone,
+                font=request.overlay.font,
+                clock=SystemClock(),
+            )
+            software = SoftwareSettings(capabilities, no_overlay=missing())
             settings, left_out = starting_settings(request.wanted, software.capabilities)
             loop_holder: list[FrameLoop] = []
             server = PacketServer(
@@ -88,6 +98,7 @@ class CameraProcess:
                 server=server,
                 settings=settings,
                 software=software,
+                painter=self._painter,
                 encode=request.encode,
             )
             loop_holder.append(loop)
@@ -143,6 +154,7 @@ class CameraProcess:
             "focus": self._focus,
             "encode": self._encode,
             "keyframe": self._keyframe,
+            "overlay": self._overlay,
         }
         try:
             handler = handlers.get(message.kind)
@@ -188,8 +200,12 @@ class CameraProcess:
         loop.request_keyframe()
         return Encoding(enabled=True)
 
+    def _overlay(self, message: Message) -> None:
+        if self._painter is not None:
+            self._painter.show(OverlayFields.model_validate(message.body).values)
+
     def _still(self, message: Message) -> None:
-        driver, loop = self._running
+        _, loop = self._running
         request = StillRequest.model_validate(message.body)
 
         def taken(future: Future[Still]) -> None:
@@ -203,7 +219,7 @@ class CameraProcess:
             except RuntimeError as stopping:
                 self._fail(message, stopping)
 
-        loop.submit(lambda: driver.still(loop.last_sample())).add_done_callback(taken)
+        loop.submit(loop.still).add_done_callback(taken)
 
     def _picture(self, message: Message, request: StillRequest, still: Still) -> None:
         try:

@@ -25,6 +25,7 @@ from edge_agent.camera.messages import (
     StillInfo,
     StillRequest,
 )
+from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.port import Change
 from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
 from edge_agent.camera.status import Asked, CameraState, CameraStatus, SensorStatus
@@ -64,6 +65,7 @@ class CameraService:
         driver: str,
         options: Mapping[str, Any],
         memory: SettingsMemory,
+        overlay: OverlayFeed,
         listener_fd: int,
         new_child: Callable[..., Child],
         clock: Clock,
@@ -75,6 +77,7 @@ class CameraService:
         self._driver = driver
         self._options = dict(options)
         self._memory = memory
+        self._overlay = overlay
         self._listener_fd = listener_fd
         self._clock = clock
         self._events = events
@@ -130,6 +133,8 @@ class CameraService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.child.run(), name="camera child")
             tasks.create_task(self._remember(), name="camera memory")
+            feeding = self._overlay.run(settings=lambda: self._settings, tell=self.child.notify)
+            tasks.create_task(feeding, name="camera overlay")
 
     def status(self) -> CameraStatus:
         """Return `status.camera`."""
@@ -160,6 +165,8 @@ class CameraService:
             patch = normalise(_frozen(patch, self.beat.reading))
             resolution = resolve(patch, current=current, capabilities=capabilities, strict=strict)
             holds = resolution.settings
+            if holds.overlay != current.overlay:
+                self._overlay.check(holds)
             if not dry_run and holds != current:
                 request = Apply(settings=holds, interrupts=resolution.interrupts)
                 timeout_s = _INTERRUPTING_TIMEOUT_S if resolution.interrupts else _APPLY_TIMEOUT_S
@@ -229,6 +236,7 @@ class CameraService:
             wanted=wanted,
             listener_fd=self._listener_fd,
             encode=self._encode,
+            overlay=self._overlay.names,
         )
         answer = await self.child.request(
             "open", request.model_dump(mode="json"), timeout_s=_INTERRUPTING_TIMEOUT_S
@@ -239,6 +247,7 @@ class CameraService:
         before = self._opened
         self._opened = opened
         self._settings = opened.settings
+        self._overlay.forget()
         self._set_state("running", None)
         if self._encode != request.encode:
             # It was switched while the camera was being opened.
@@ -273,6 +282,8 @@ class CameraService:
 
     def _take_beat(self, beat: Beat) -> None:
         self.beat = beat
+        failure = beat.overlay_failure
+        self._problems.set("overlay_failed", f"the overlay is not drawn: {failure}" if failure else None)
         # While it is being configured anew no frames are due; that has a bound of its own.
         if self._state not in ("running", "stalled") or self._interrupting:
             return

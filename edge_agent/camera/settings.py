@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic.fields import FieldInfo
+
+from edge_agent.camera.overlay.template import MAX_TEXT, checked
 
 __all__ = [
     "MANUAL_VALUES",
@@ -20,6 +22,7 @@ __all__ = [
     "Exposure",
     "Focus",
     "Image",
+    "Overlay",
     "Patch",
     "SettingsPatch",
     "Video",
@@ -192,6 +195,30 @@ class Video(_Group):
     )
 
 
+class Overlay(_Group):
+    """Text in the picture."""
+
+    enabled: bool = _setting(False, "Whether there is text in the picture", software=True)
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(checked)] = _setting(
+        "{name} {date} {time}",
+        "What it says, with tokens: {name}, {node}, {date:%Y-%m-%d}, {time:%H:%M:%S}, {exposure_us}, {gain}, "
+        "{lux}, {fps}, {temperature_c} (the sensor's), and any field of status by its path, like "
+        "{profile.active}. Giving it alone means enabled",
+        software=True,
+    )
+    position: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = _setting(
+        "bottom_left", "The corner it is in", software=True
+    )
+    size: float = _setting(0.04, "Height of a line, as a share of the picture's height", software=True)
+    margin: float = _setting(
+        0.02, "Distance from the edges, as a share of the picture's height", software=True
+    )
+    background: float = _setting(
+        0.5, "How dark it is behind the text: 0 is not at all, 1 is black", software=True
+    )
+    snapshots: bool = _setting(True, "Whether it is in snapshots, too", software=True)
+
+
 class CameraSettings(_Group):
     """Everything that can be set on a camera."""
 
@@ -204,6 +231,7 @@ class CameraSettings(_Group):
     )
     view: View = View()
     video: Video = Video()
+    overlay: Overlay = Overlay()
 
 
 def partial_model(
@@ -225,6 +253,8 @@ def partial_model(
         annotation: Any = info.annotation
         if isinstance(annotation, type) and issubclass(annotation, _Group) and annotation is not Window:
             annotation = partial_model(annotation, f"{annotation.__name__}Patch")
+        for constraint in info.metadata:
+            annotation = Annotated[annotation, constraint]
         extra = {k: v for k, v in setting_info(info).items() if k == "unit"}
 
         def schema_extra(schema: dict[str, Any], extra: dict[str, Any] = extra) -> None:
@@ -346,6 +376,8 @@ def normalise(patch: Mapping[str, Any]) -> dict[str, Any]:
         flat.setdefault("white_balance.temperature_k", None)
     if "video.bitrate_auto" not in flat and given("video.bitrate_bps"):
         flat["video.bitrate_auto"] = False
+    if "overlay.enabled" not in flat and given("overlay.text"):
+        flat["overlay.enabled"] = True
     return unflatten(flat)
 
 

@@ -77,6 +77,9 @@ class CameraConfig(Section):
     id: str | None = Field(None, min_length=1, description="The camera's own id, in place of its number")
     path: Path | None = Field(None, description="What the driver 'file' plays")
     options: dict[str, Any] = Field({}, description="What else the driver is to know")
+    overlay_font: Path | None = Field(
+        None, description="TrueType file of the overlay's letters; null takes an installed one"
+    )
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:

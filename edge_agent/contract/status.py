@@ -13,9 +13,27 @@ from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.wire import encoded
 from edge_agent.mqtt.message import Outgoing
 
-__all__ = ["Part", "StatusBoard"]
+__all__ = ["PARTS", "Part", "StatusBoard"]
 
 logger = logging.getLogger(__name__)
+
+# What the contract promises to be there on every node, besides the features' own.
+PARTS: Final = frozenset(
+    {
+        "node",
+        "link",
+        "camera",
+        "stream",
+        "snapshot",
+        "upload",
+        "profile",
+        "schedule",
+        "day_night",
+        "desired",
+        "features",
+        "problems",
+    }
+)
 
 Part = Callable[[], BaseModel | Mapping[str, Any] | list[Any] | None]
 
@@ -50,6 +68,11 @@ class StatusBoard:
         """Return the whole document as of now; a part that fails is null, the others are told."""
         parts = {name: self._value(name, part) for name, part in self._parts.items()}
         return {"time": rfc3339(self._clock.now()), **parts}
+
+    def part(self, name: str) -> Any:
+        """Return one part as of now, as it is told; None where there is none or it fails."""
+        part = self._parts.get(name)
+        return None if part is None else self._value(name, part)
 
     def publish(self) -> None:
         """Publish now."""

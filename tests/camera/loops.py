@@ -12,8 +12,10 @@ from typing import Any, Self
 from edge_agent.camera.drivers.base import Driver
 from edge_agent.camera.frame_loop import FrameLoop
 from edge_agent.camera.limits import resolve, starting_settings
+from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
+from edge_agent.clock import SystemClock
 from edge_agent.stream.packet_server import PacketServer
 from edge_agent.stream.packet_source import PacketSource
 from edge_agent.stream.packets import PacketMessage, StreamFormat
@@ -68,7 +70,12 @@ class Loop:
         )
         self.server = PacketServer(listener=self._listener, request_keyframe=self._request_keyframe)
         self.loop = FrameLoop(
-            driver=driver, server=self.server, settings=settings, software=software, encode=True
+            driver=driver,
+            server=self.server,
+            settings=settings,
+            software=software,
+            painter=Painter(names={"name": "Front porch", "node": "porch"}, clock=SystemClock()),
+            encode=True,
         )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self.loop.run, args=(self._stopped,))

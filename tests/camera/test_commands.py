@@ -8,6 +8,7 @@ from edge_agent.camera.commands import SETTINGS_COMMANDS, change_outcome
 from edge_agent.camera.port import Change
 from edge_agent.camera.settings import CameraSettings, SettingsPatch, merge
 from edge_agent.contract.validation import validate
+from edge_agent.errors import RefusedError
 
 COMMANDS = {entry.spec.name: entry for entry in SETTINGS_COMMANDS}
 
@@ -26,6 +27,7 @@ def test_the_names_are_the_contracts() -> None:
         "resolution",
         "bitrate",
         "encoder",
+        "overlay",
         "settings",
     }
     mains = {name: entry.spec.main for name, entry in COMMANDS.items() if entry.spec.main}
@@ -37,6 +39,7 @@ def test_the_names_are_the_contracts() -> None:
         "lens_correction": "enabled",
         "framerate": "fps",
         "bitrate": "bps",
+        "overlay": "text",
     }
 
 
@@ -81,6 +84,39 @@ def test_arguments_become_the_patch_that_they_stand_for(
     made = entry.patch(arguments, CameraSettings())
     assert made == patch
     SettingsPatch.model_validate(made)
+
+
+@pytest.mark.parametrize(
+    ("bare", "arguments"),
+    [
+        ("ON", {"enabled": True}),
+        ("off", {"enabled": False}),
+        (True, {"enabled": True}),
+        ("{name} {time}", {"text": "{name} {time}"}),
+        (7, {"text": "7"}),
+    ],
+)
+def test_a_bare_overlay_is_switched_or_is_the_text(bare: Any, arguments: dict[str, Any]) -> None:
+    spec = COMMANDS["overlay"].spec
+    given = spec.from_bare(bare)
+    assert given == arguments
+    assert validate(spec.arguments, given).model_dump(exclude_unset=True) == arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{nam}", r"there is no '\{nam\}'; did you mean 'name'\?"),
+        ("{time", "expected '}' before end of string"),
+        ("x" * 201, "at most 200 characters"),
+        (None, "it should be a text"),
+    ],
+)
+def test_a_text_that_cannot_be_drawn_is_refused(text: Any, message: str) -> None:
+    with pytest.raises(RefusedError, match=message):
+        validate(COMMANDS["overlay"].spec.arguments, {"text": text})
+    with pytest.raises(RefusedError, match=message):
+        validate(SettingsPatch, {"overlay": {"text": text}})
 
 
 def test_a_roi_keeps_the_edges_that_are_not_named() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 
 from edge_agent.camera.drivers.file.driver import FileDriver
@@ -134,3 +136,32 @@ def test_a_file_that_is_not_passed_through_is_encoded_as_it_is_set(tmp_path: Pat
         assert said is not None
         assert said.profile == "main"
         consumer.close()
+
+
+def _brightest(loop: Loop) -> int:
+    """The luma of the brightest pixel in the corner where the overlay is."""
+    frame = loop.loop.submit(loop.loop.still).result(10).frame
+    return int(frame.to_ndarray()[frame.height * 3 // 4 : frame.height, : frame.width // 3].max())
+
+
+def test_the_overlay_is_in_the_stream_and_in_snapshots_where_it_is_wanted_there(looping: Loop) -> None:
+    looping.apply({"exposure": {"time_us": 26, "gain": 1.2}})
+    wait_until(lambda: _brightest(looping) < 60, what="a dark picture")
+    looping.apply({"overlay": {"text": "XXXX", "size": 0.2}})
+    assert _brightest(looping) > 200
+    looping.apply({"overlay": {"snapshots": False}})
+    assert _brightest(looping) < 60
+    consumer = looping.consumer()
+    decoder: Any = av.CodecContext.create("h264", "r")
+    consumer.take(keyframe=True)
+    decoder.thread_type = "SLICE"
+    (frame,) = decoder.decode(av.Packet(consumer.take(keyframe=True).data))
+    corner = frame.to_ndarray()[frame.height * 3 // 4 : frame.height, : frame.width // 3]
+    assert corner.max() > 200
+    consumer.close()
+
+
+def test_an_overlay_over_what_passes_through_is_refused_with_the_reason(tmp_path: Path) -> None:
+    driver = FileDriver(options=FileOptions(path=make_clip(tmp_path / "a.mp4")), clock=SystemClock())
+    with Loop(driver, tmp_path, {}) as looping, pytest.raises(RefusedError, match="passed through"):
+        looping.apply({"overlay": {"text": "x"}})

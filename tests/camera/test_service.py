@@ -12,9 +12,11 @@ import pytest
 from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
 from edge_agent.camera.limits import starting_settings
 from edge_agent.camera.memory import SettingsMemory
-from edge_agent.camera.messages import Applied, Beat, Opened
+from edge_agent.camera.messages import Applied, Beat, Opened, OverlayNames
+from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.service import CameraService
 from edge_agent.contract.events import Events
+from edge_agent.contract.status import StatusBoard
 from edge_agent.contract.topics import Topics
 from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Outgoing
@@ -74,6 +76,13 @@ class Rig:
             driver="fake",
             options={},
             memory=SettingsMemory(path=directory / "settings.json", configured={}),
+            overlay=OverlayFeed(
+                names=OverlayNames(),
+                board=StatusBoard(
+                    topic=topics.status, clock=clock, publish=self.published.append, interval_s=10
+                ),
+                clock=clock,
+            ),
             listener_fd=0,
             new_child=lambda **callbacks: FakeChild(clock, callbacks),  # type: ignore[arg-type] # a fake
             clock=clock,

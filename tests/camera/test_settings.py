@@ -58,6 +58,11 @@ def test_flatten_and_unflatten_undo_each_other() -> None:
             {"video": {"bitrate_bps": 5, "bitrate_auto": True}},
             {"video": {"bitrate_bps": 5, "bitrate_auto": True}},
         ),
+        ({"overlay": {"text": "x"}}, {"overlay": {"text": "x", "enabled": True}}),
+        (
+            {"overlay": {"text": "x", "enabled": False}},
+            {"overlay": {"text": "x", "enabled": False}},
+        ),
         ({"hdr": "off"}, {"hdr": "off"}),
         ({}, {}),
     ],

@@ -41,6 +41,7 @@ class Sample:
     pts_us: int
     frame: VideoFrame | None = None
     packets: tuple[EncodedPacket, ...] = field(default=())
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ class FileDriver:
         self._sequence += 1
         self._source = shot.source
         if shot.frame is not None:
-            return Sample(reading=reading, pts_us=pts_us, frame=shot.frame)
+            return Sample(reading=reading, pts_us=pts_us, frame=shot.frame, shared=True)
         self._group.add(shot.data, keyframe=shot.keyframe)
         packet = EncodedPacket(data=shot.data, pts_us=pts_us, keyframe=shot.keyframe)
         return Sample(reading=reading, pts_us=pts_us, packets=(packet,))

@@ -11,7 +11,7 @@ from edge_agent.camera.drivers.picamera2.controls import AF_MODES, AWB_MODES, CH
 from edge_agent.camera.drivers.picamera2.modes import Mode, resolutions
 from edge_agent.camera.drivers.picamera2.tuning import Tuning
 from edge_agent.camera.presets import NOIR_GAINS
-from edge_agent.camera.settings import CameraSettings, Window, flatten
+from edge_agent.camera.settings import CameraSettings, Window, flatten, software_settings
 
 __all__ = ["Device", "capabilities_of"]
 
@@ -24,6 +24,10 @@ _KEYFRAME_INTERVAL_S: Final = (0.1, 60.0)
 _LOWEST_COLOUR_GAIN: Final = 0.1
 _FPS_LIMITS: Final = (0.1, 30.0)
 _ON_ITS_SIDE: Final = "a camera can turn its picture upside down, not on its side"
+_NOT_DRAWN: Final = (
+    "the hardware encoder takes its frames from the camera itself; with 'hardware_encoder: never' in "
+    "camera.options they can be drawn on"
+)
 _FIXED: Final = "the lens cannot be moved"
 _MONO: Final = "the sensor sees no colours"
 _LIMITS: Final = (
@@ -322,5 +326,7 @@ def _video(offer: _Offer) -> tuple[Resolution, ...]:
         offer.absent(
             ("video.h264_level",), "picamera2 chooses the hardware encoder's level by size and rates"
         )
+        overlay = tuple(path for path in software_settings() if path.startswith("overlay."))
+        offer.absent(overlay, _NOT_DRAWN)
         offer.absent(("video.quality",), "the hardware encoder keeps to a bit rate only")
     return listed
