@@ -17,7 +17,7 @@ from edge_agent import CONTRACT_VERSION, __version__
 from edge_agent.camera.entities import camera_entities
 from edge_agent.camera.feature import CameraCommands
 from edge_agent.camera.memory import SettingsMemory
-from edge_agent.camera.messages import OverlayNames
+from edge_agent.camera.messages import AdaptiveOptions, OverlayNames
 from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.service import CameraService
 from edge_agent.camera.settings import describe_settings
@@ -179,6 +179,7 @@ class Agent:
                 board=self._board,
                 clock=self._clock,
             ),
+            adaptive=AdaptiveOptions(enabled=stream.adaptive, floor_bps=stream.adaptive_floor_bps),
             listener_fd=listener.fd,
             new_child=new_child,
             clock=self._clock,

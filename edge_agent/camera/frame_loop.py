@@ -9,9 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
+from edge_agent.camera.adaptive_bitrate import AdaptiveBitrate
 from edge_agent.camera.drivers.base import Driver, Sample, Still
 from edge_agent.camera.encoder_settings import EncoderSettings
-from edge_agent.camera.messages import Beat
+from edge_agent.camera.messages import AdaptiveOptions, Beat
 from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.rate import Rate
 from edge_agent.camera.settings import CameraSettings
@@ -41,6 +42,7 @@ class FrameLoop:
         software: SoftwareSettings,
         painter: Painter,
         encode: bool,
+        adaptive: AdaptiveOptions | None = None,
     ) -> None:
         self._driver = driver
         self._server = server
@@ -48,9 +50,16 @@ class FrameLoop:
         self._software = software
         self._painter = painter
         self._encode = encode
-        self._output = StreamOutput(server=server, settings=EncoderSettings.of(settings.video))
+        wanted = EncoderSettings.of(settings.video)
+        self._output = StreamOutput(
+            server=server,
+            settings=wanted,
+            adaptive=_adaptive(adaptive or AdaptiveOptions(), wanted, software),
+        )
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(_MAX_JOBS)
         self._watchers: list[Callable[[Sample], None]] = []
+        self._driver_encodes = False
+        self._driver_bps = settings.video.bitrate_bps
         self._frames = 0
         self._frame_rate = Rate()
         self._last: Sample | None = None
@@ -119,6 +128,7 @@ class FrameLoop:
             self._output.change(EncoderSettings.of(before.video))
             raise
         self._took(settings)
+        self._follow_adaptation()
 
     def still(self) -> Still:
         """Take a picture, the overlay in it where it is wanted; a job of the loop. Raises CameraError."""
@@ -164,6 +174,7 @@ class FrameLoop:
             sent_packets=stats.sent_packets,
             dropped_packets=stats.dropped_packets,
             queued_packets=stats.queued,
+            adaptive=self._output.adaptation(active=self._adapts),
             overlay_failure=self._painter.failure,
             reading=last.reading if last else None,
         )
@@ -173,6 +184,23 @@ class FrameLoop:
         self._driver.configure(settings)
         self._took(settings)
         self._output.change(EncoderSettings.of(self._settings.video))
+        self._follow_adaptation()
+
+    @property
+    def _adapts(self) -> bool:
+        """Whether the bit rate can be changed: what somebody encoded long ago is as it is."""
+        return self._encode and (not self._driver_encodes or self._software.capabilities.live_encode)
+
+    def _follow_adaptation(self) -> None:
+        """Have the driver encode at the rate that gets through, where it is the driver that encodes."""
+        bps = self._output.bitrate_bps
+        if bps == self._settings.video.bitrate_bps and bps == self._driver_bps:
+            return
+        self._driver_bps = bps
+        try:
+            self._driver.set_bitrate(bps)
+        except CameraError as error:
+            logger.warning("The bit rate could not be adapted: %s", error.message)
 
     def _took(self, settings: CameraSettings) -> None:
         self._wanted = settings
@@ -202,9 +230,20 @@ class FrameLoop:
         if not self._encode:
             return
         video = self._settings.video
+        self._driver_encodes = bool(sample.packets)
         if sample.packets:
             self._output.pass_on(sample.packets, width=video.width, height=video.height, fps=video.fps)
         elif sample.frame is not None:
             self._painter.note(sample.reading, fps=self._frame_rate.per_second())
             with self._painter.on(sample.frame, shared=sample.shared):
                 self._output.encode(sample.frame, sample.pts_us, fps=video.fps)
+        if self._adapts and self._output.adapt() is not None:
+            self._follow_adaptation()
+
+
+def _adaptive(
+    options: AdaptiveOptions, settings: EncoderSettings, software: SoftwareSettings
+) -> AdaptiveBitrate:
+    lowest = software.capabilities.controls.get("video.bitrate_bps")
+    floor_bps = max(options.floor_bps, int(lowest.min or 0) if lowest is not None else 0)
+    return AdaptiveBitrate(target_bps=settings.bitrate_bps, floor_bps=floor_bps, enabled=options.enabled)

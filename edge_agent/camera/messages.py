@@ -15,6 +15,8 @@ from edge_agent.camera.capabilities import CameraCapabilities, Reading
 from edge_agent.camera.settings import CameraSettings
 
 __all__ = [
+    "Adaptive",
+    "AdaptiveOptions",
     "Applied",
     "Apply",
     "Beat",
@@ -43,6 +45,13 @@ class OverlayNames(_Body):
     font: Path | None = None
 
 
+class AdaptiveOptions(_Body):
+    """Whether the bit rate gives way to what gets through, and down to where."""
+
+    enabled: bool = False
+    floor_bps: int = 300_000
+
+
 class Open(_Body):
     """Open the camera, configure it and start. `listener_fd` is the packet socket's descriptor.
 
@@ -56,6 +65,7 @@ class Open(_Body):
     listener_fd: int
     encode: bool = True
     overlay: OverlayNames = OverlayNames()
+    adaptive: AdaptiveOptions = AdaptiveOptions()
 
 
 class Opened(_Body):
@@ -126,6 +136,26 @@ class OverlayFields(_Body):
     values: dict[str, Any]
 
 
+class Adaptive(_Body):
+    """How the bit rate is adapted. `reason` says why it is below the target, null where it is not.
+
+    `active` tells that it would be: it is wanted, and something here encodes.
+    """
+
+    active: bool = False
+    target_bps: int | None = None
+    current_bps: int | None = None
+    steps_down: int = 0
+    steps_up: int = 0
+    reason: str | None = None
+
+    def step_since(self, before: Adaptive) -> Literal["bitrate_lowered", "bitrate_raised"] | None:
+        """Return what kind of step was made since, None where there was none or the camera began anew."""
+        if self.steps_down > before.steps_down:
+            return "bitrate_lowered"
+        return "bitrate_raised" if self.steps_up > before.steps_up else None
+
+
 class Encoded(_Body):
     """What the stream says of itself, read from what was encoded: never what was asked for."""
 
@@ -159,5 +189,6 @@ class Beat(_Body):
     sent_packets: int = 0
     dropped_packets: int = 0
     queued_packets: int = 0
+    adaptive: Adaptive = Adaptive()
     overlay_failure: str | None = None
     reading: Reading | None = None

@@ -100,6 +100,7 @@ class CameraProcess:
                 software=software,
                 painter=self._painter,
                 encode=request.encode,
+                adaptive=request.adaptive,
             )
             loop_holder.append(loop)
             self._loop = loop

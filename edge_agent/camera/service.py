@@ -14,6 +14,7 @@ from edge_agent.camera.capabilities import CameraCapabilities, Reading
 from edge_agent.camera.limits import effective_limits, resolve
 from edge_agent.camera.memory import SettingsMemory
 from edge_agent.camera.messages import (
+    AdaptiveOptions,
     Applied,
     Apply,
     Beat,
@@ -66,6 +67,7 @@ class CameraService:
         options: Mapping[str, Any],
         memory: SettingsMemory,
         overlay: OverlayFeed,
+        adaptive: AdaptiveOptions,
         listener_fd: int,
         new_child: Callable[..., Child],
         clock: Clock,
@@ -78,6 +80,7 @@ class CameraService:
         self._options = dict(options)
         self._memory = memory
         self._overlay = overlay
+        self._adaptive = adaptive
         self._listener_fd = listener_fd
         self._clock = clock
         self._events = events
@@ -237,6 +240,7 @@ class CameraService:
             listener_fd=self._listener_fd,
             encode=self._encode,
             overlay=self._overlay.names,
+            adaptive=self._adaptive,
         )
         answer = await self.child.request(
             "open", request.model_dump(mode="json"), timeout_s=_INTERRUPTING_TIMEOUT_S
@@ -281,6 +285,9 @@ class CameraService:
             self._last_words = str(message.body.get("message"))
 
     def _take_beat(self, beat: Beat) -> None:
+        if (step := beat.adaptive.step_since(self.beat.adaptive)) is not None:
+            told = beat.adaptive.model_dump(include={"current_bps", "target_bps", "reason"})
+            self._events.emit("stream", step, **told)
         self.beat = beat
         failure = beat.overlay_failure
         self._problems.set("overlay_failed", f"the overlay is not drawn: {failure}" if failure else None)

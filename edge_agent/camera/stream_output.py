@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
+from edge_agent.camera.adaptive_bitrate import AdaptiveBitrate, Load
 from edge_agent.camera.drivers.base import EncodedPacket
 from edge_agent.camera.encoder_settings import EncoderSettings
-from edge_agent.camera.messages import Encoded
+from edge_agent.camera.messages import Adaptive, Encoded
 from edge_agent.camera.parameter_sets import Declared, declared
 from edge_agent.camera.rate import Rate
 from edge_agent.stream.packet_server import PacketServer
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from edge_agent.camera.encoder import H264Encoder
 
 __all__ = ["OutputStats", "StreamOutput"]
+
+logger = logging.getLogger(__name__)
+
+_ADAPT_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,14 @@ class OutputStats:
 class StreamOutput:
     """`encode`, `pass_on` and `close_encoder` belong to one thread, the rest may be called from any."""
 
-    def __init__(self, *, server: PacketServer, settings: EncoderSettings) -> None:
+    def __init__(
+        self, *, server: PacketServer, settings: EncoderSettings, adaptive: AdaptiveBitrate | None = None
+    ) -> None:
         self._server = server
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # the encoder, what it is to do, and the adaptation
         self._settings = settings
+        self._adaptive = adaptive
+        self._adapt_at_s = 0.0
         self._encoder: H264Encoder | None = None
         self._format: StreamFormat | None = None
         self._passing = False
@@ -81,9 +92,50 @@ class StreamOutput:
     def change(self, settings: EncoderSettings) -> None:
         """Encode like this from the next frame on. Raises CameraError; then nothing was changed."""
         with self._lock:
+            bps = self._adaptive.within(settings.bitrate_bps) if self._adaptive else settings.bitrate_bps
+            effective = replace(settings, bitrate_bps=bps)
             if self._encoder is not None:
-                self._encoder.change(settings)
-            self._settings = settings
+                self._encoder.change(effective)
+            if self._adaptive is not None:
+                self._adaptive.aim(settings.bitrate_bps)
+            self._settings = effective
+
+    @property
+    def bitrate_bps(self) -> int:
+        """The bit rate that is aimed at now: that of the settings, or what of it gets through."""
+        return self._settings.bitrate_bps
+
+    def adapt(self) -> int | None:
+        """Look at the queue, not too often, and step where that is needed. Returns another bit rate's bps."""
+        now_s = time.monotonic()
+        if self._adaptive is None or now_s < self._adapt_at_s:
+            return None
+        self._adapt_at_s = now_s + _ADAPT_EVERY_S
+        stats = self._server.stats()
+        load = Load(fill=stats.fill, dropped=stats.dropped_packets, sent=stats.sent_packets)
+        with self._lock:
+            step = self._adaptive.observe(load, now_s=now_s)
+            if step is None:
+                return None
+            self._settings = replace(self._settings, bitrate_bps=step.to_bps)
+            if self._encoder is not None:
+                self._encoder.set_bitrate(step.to_bps)
+        logger.info("The bit rate goes from %d to %d bit/s: %s", step.from_bps, step.to_bps, step.reason)
+        return step.to_bps
+
+    def adaptation(self, *, active: bool) -> Adaptive:
+        """Return how the bit rate is adapted; `active` tells whether there is one to adapt now."""
+        adaptive = self._adaptive
+        if adaptive is None:
+            return Adaptive()
+        return Adaptive(
+            active=active and adaptive.enabled,
+            target_bps=adaptive.target_bps,
+            current_bps=adaptive.current_bps,
+            steps_down=adaptive.steps_down,
+            steps_up=adaptive.steps_up,
+            reason=adaptive.reason,
+        )
 
     def request_keyframe(self) -> None:
         """Make the next frame a keyframe."""

@@ -117,6 +117,10 @@ class StreamConfig(Section):
     transport: Literal["tcp", "udp"] = Field("tcp", description="What RTSP carries the packets over")
     keyframe_interval_s: float = Field(1.0, gt=0, le=60, description="Seconds from keyframe to keyframe")
     server: StreamServerConfig = StreamServerConfig()
+    adaptive: bool = Field(True, description="Lower the bit rate while the network takes less")
+    adaptive_floor_bps: int = Field(
+        300_000, ge=10_000, le=1_000_000_000, description="The least bits a second that this comes to"
+    )
 
     @field_validator("url")
     @classmethod

@@ -51,6 +51,11 @@ class PacketQueue:
         """How many packets are waiting."""
         return self._packets
 
+    @property
+    def fill(self) -> float:
+        """How full it is, of 1, by packets or by bytes."""
+        return max(self._packets / self._max_packets, self._bytes / self._max_bytes)
+
     def put_format(self, frame: bytes) -> None:
         """Queue a format; what follows it begins with a keyframe."""
         if self._entries and not self._entries[-1].is_packet:

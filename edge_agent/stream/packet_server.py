@@ -32,13 +32,17 @@ _ACCEPT_PAUSE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PacketServerStats:
-    """Totals over all consumers since the start; `queued` packets are waiting at this moment."""
+    """Totals over all consumers since the start; `queued` packets are waiting at this moment.
+
+    `fill` is how full the fullest queue is, of 1.
+    """
 
     consumers: int
     sent_packets: int
     sent_bytes: int
     dropped_packets: int
     queued: int
+    fill: float
 
 
 class _Consumer:
@@ -130,6 +134,7 @@ class PacketServer:
                 sent_bytes=self._sent_bytes,
                 dropped_packets=self._dropped,
                 queued=sum(consumer.queue.packets + consumer.rest_is_packet for consumer in self._consumers),
+                fill=max((consumer.queue.fill for consumer in self._consumers), default=0.0),
             )
 
     def close(self) -> None:

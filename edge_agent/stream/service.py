@@ -173,6 +173,7 @@ class StreamService:
             reconnects=max(0, self._sessions() - 1),
             attempts=beat.attempts if beat else 0,
             last_packet_age_s=age_s,
+            adaptive=camera.adaptive,
         )
 
     def capabilities(self) -> dict[str, Any]:

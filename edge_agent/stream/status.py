@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from edge_agent.stream.evidence import ServerState
+from edge_agent.camera.messages import Adaptive
 from edge_agent.stream.messages import PublisherState, StreamCode
 from edge_agent.stream.viewing import ViewingUrls
 
@@ -64,3 +65,4 @@ class StreamStatus(BaseModel):
     reconnects: int = 0
     attempts: int = 0
     last_packet_age_s: float | None = None
+    adaptive: Adaptive = Adaptive()

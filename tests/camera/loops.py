@@ -12,6 +12,7 @@ from typing import Any, Self
 from edge_agent.camera.drivers.base import Driver
 from edge_agent.camera.frame_loop import FrameLoop
 from edge_agent.camera.limits import resolve, starting_settings
+from edge_agent.camera.messages import AdaptiveOptions
 from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
@@ -57,7 +58,15 @@ class Consumer:
 class Loop:
     """A camera's process without the process."""
 
-    def __init__(self, driver: Driver, folder: Path, wanted: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        folder: Path,
+        wanted: Mapping[str, Any] | None = None,
+        *,
+        adaptive: AdaptiveOptions | None = None,
+        max_packets: int = 90,
+    ) -> None:
         self.driver = driver
         self.path = folder / "packets"
         self._listener = socket.socket(socket.AF_UNIX)
@@ -68,7 +77,9 @@ class Loop:
         settings, self.left_out = starting_settings(
             SMALL if wanted is None else wanted, software.capabilities
         )
-        self.server = PacketServer(listener=self._listener, request_keyframe=self._request_keyframe)
+        self.server = PacketServer(
+            listener=self._listener, request_keyframe=self._request_keyframe, max_packets=max_packets
+        )
         self.loop = FrameLoop(
             driver=driver,
             server=self.server,
@@ -76,6 +87,7 @@ class Loop:
             software=software,
             painter=Painter(names={"name": "Front porch", "node": "porch"}, clock=SystemClock()),
             encode=True,
+            adaptive=adaptive,
         )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self.loop.run, args=(self._stopped,))

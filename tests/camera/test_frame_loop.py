@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from edge_agent.camera.drivers.file.driver import FileDriver
 from edge_agent.camera.drivers.file.options import FileOptions
 from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
+from edge_agent.camera.messages import AdaptiveOptions
 from edge_agent.camera.parameter_sets import declared
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.clock import SystemClock
@@ -109,6 +111,43 @@ def test_a_camera_that_refuses_leaves_the_encoder_as_it_was(
     assert said is not None
     assert said.profile == "constrained_baseline"
     consumer.close()
+
+
+def test_a_consumer_that_is_too_slow_lowers_the_bit_rate_and_the_setting_stays(tmp_path: Path) -> None:
+    driver = SimulatedDriver(clock=SystemClock(), options=SimulatedOptions(lux=500))
+    wanted = {
+        "video": {"width": 640, "height": 360, "fps": 60.0, "bitrate_bps": 20_000_000},
+        "exposure": {"time_us": 1000, "gain": 16.0},
+    }
+    with Loop(driver, tmp_path, wanted, adaptive=AdaptiveOptions(enabled=True), max_packets=20) as looping:
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.connect(str(looping.path))
+
+            def lowered() -> bool:
+                # Half a megabyte a second gets through: a fifth of what is asked for.
+                slow.recv(10_000)
+                return looping.loop.beat().adaptive.steps_down >= 2
+
+            wait_until(lowered, what="two steps down")
+        adaptive = looping.loop.beat().adaptive
+        assert adaptive.active
+        assert adaptive.target_bps == looping.loop.applied().video.bitrate_bps == 20_000_000
+        assert adaptive.current_bps is not None
+        assert adaptive.current_bps <= 20_000_000 * 0.75**2
+        assert adaptive.reason is not None
+        # What is asked for meanwhile is asked for; what gets through is what it was.
+        looping.apply({"video": {"bitrate_bps": 18_000_000}})
+        later = looping.loop.beat().adaptive
+        assert (later.target_bps, later.current_bps) == (18_000_000, adaptive.current_bps)
+
+
+def test_the_bit_rate_of_what_passes_through_is_nobodys_to_adapt(tmp_path: Path) -> None:
+    driver = FileDriver(options=FileOptions(path=make_clip(tmp_path / "a.mp4")), clock=SystemClock())
+    with Loop(driver, tmp_path, {}, adaptive=AdaptiveOptions(enabled=True)) as looping:
+        consumer = looping.consumer()
+        consumer.take(2)
+        assert not looping.loop.beat().adaptive.active
+        consumer.close()
 
 
 def test_what_passes_through_has_no_encoder_to_set_and_tells_the_file_s_own(tmp_path: Path) -> None:

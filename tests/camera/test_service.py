@@ -12,12 +12,14 @@ import pytest
 from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
 from edge_agent.camera.limits import starting_settings
 from edge_agent.camera.memory import SettingsMemory
-from edge_agent.camera.messages import Applied, Beat, Opened, OverlayNames
+from edge_agent.camera.messages import Adaptive, AdaptiveOptions, Applied, Beat, Opened, OverlayNames
 from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.service import CameraService
+from edge_agent.camera.software import SoftwareSettings
 from edge_agent.contract.events import Events
 from edge_agent.contract.status import StatusBoard
 from edge_agent.contract.topics import Topics
+from edge_agent.errors import RefusedError
 from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.processes.channel import Message
@@ -38,7 +40,7 @@ class FakeChild:
         self.opening = asyncio.Event()
         self.encoding: list[bool] = []
         driver = SimulatedDriver(options=SimulatedOptions(lux=500), clock=clock, paced=False)
-        self.capabilities = driver.open()
+        self.capabilities = SoftwareSettings(driver.open()).capabilities
         self.settings, _ = starting_settings({}, self.capabilities)
 
     async def request(self, kind: str, body: dict[str, Any], *, timeout_s: float) -> Message:
@@ -76,6 +78,7 @@ class Rig:
             driver="fake",
             options={},
             memory=SettingsMemory(path=directory / "settings.json", configured={}),
+            adaptive=AdaptiveOptions(),
             overlay=OverlayFeed(
                 names=OverlayNames(),
                 board=StatusBoard(
@@ -186,6 +189,36 @@ async def test_a_slow_frame_rate_gets_the_time_of_five_frames(rig: Rig) -> None:
     assert rig.child.restarts == []
     rig.child.beat(frames=3, last_frame_age_s=5.5)
     assert len(rig.child.restarts) == 1
+
+
+async def test_each_step_of_the_bit_rate_is_told_once(rig: Rig) -> None:
+    rates: dict[str, Any] = {"active": True, "target_bps": 8_000_000}
+    rig.child.beat(adaptive=Adaptive(**rates, current_bps=8_000_000))
+    rig.child.beat(
+        adaptive=Adaptive(**rates, current_bps=6_000_000, steps_down=1, reason="the queue is 40% full")
+    )
+    rig.child.beat(adaptive=Adaptive(**rates, current_bps=6_000_000, steps_down=1))
+    rig.child.beat(adaptive=Adaptive(**rates, current_bps=6_600_000, steps_down=1, steps_up=1))
+    # Another process of the camera counts anew.
+    rig.child.beat(adaptive=Adaptive(**rates, current_bps=8_000_000))
+    assert rig.told()[-2:] == ["bitrate_lowered", "bitrate_raised"]
+    event = json.loads(rig.published[-2].payload)
+    assert event["current_bps"] == 6_000_000
+    assert event["reason"] == "the queue is 40% full"
+
+
+async def test_an_overlay_that_cannot_be_drawn_is_a_problem(rig: Rig) -> None:
+    rig.child.beat(overlay_failure="TypeError: no")
+    assert [problem["code"] for problem in rig.problems.document()] == ["overlay_failed"]
+    rig.child.beat()
+    assert rig.problems.document() == []
+
+
+async def test_an_overlay_that_names_no_field_is_refused_and_changes_nothing(rig: Rig) -> None:
+    before = rig.camera.settings
+    with pytest.raises(RefusedError, match=r"no field 'camra\.state'"):
+        await rig.camera.change({"overlay": {"text": "{camra.state}"}}, cause="a test")
+    assert rig.camera.settings == before
 
 
 async def test_no_frames_are_due_while_it_is_configured_anew(rig: Rig) -> None:

@@ -80,3 +80,17 @@ def test_a_format_outlives_the_packets_around_it() -> None:
     while (entry := queue.take()) is not None:
         frames.append(entry.frame)
     assert frames == [b"b", b"1", b"2"]
+
+
+def test_it_tells_how_full_it_is_by_packets_or_by_bytes() -> None:
+    queue = PacketQueue(max_packets=4, max_bytes=1000)
+    assert queue.fill == 0
+    queue.put_packet(b"1" * 10, keyframe=True)
+    assert queue.fill == 0.25
+    queue.put_packet(b"1" * 490, keyframe=False)
+    assert queue.fill == 0.5
+    queue.put_packet(b"1" * 250, keyframe=False)
+    assert queue.fill == 0.75
+    queue.take()
+    queue.take()
+    assert queue.fill == 0.25

@@ -81,6 +81,10 @@ class Driver(Protocol):
         """Make the next packet a keyframe, where the driver encodes; from any thread."""
         ...
 
+    def set_bitrate(self, bps: int) -> None:
+        """Encode at this rate, where the driver encodes, until told again; the settings stay. Any thread."""
+        ...
+
     def trigger_focus(self) -> None:
         """Start one autofocus scan; how it ends is seen in `Reading.af_state` of the samples."""
         ...

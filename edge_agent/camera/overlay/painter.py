@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class _Text:
 
 
 class Painter:
-    """`configure` and `show` may be called from any thread, the rest belongs to one.
+    """`note` and `on` belong to one thread; the rest may be called from any.
 
     Whatever goes wrong costs the text, never the picture: `failure` says so until it works again.
     """
@@ -76,6 +77,7 @@ class Painter:
         self._text: _Text | None = None
         self._patches: dict[tuple[int, int, str], tuple[tuple[str, Look], Patch]] = {}
         self._glyphs: dict[int, Glyphs] = {}
+        self._drawing = threading.Lock()  # what is kept from picture to picture, and the patches' own memory
         self.failure: str | None = None
 
     def configure(self, settings: Overlay) -> None:
@@ -126,11 +128,12 @@ class Painter:
             layout = LAYOUTS.get(frame.format.name)
             if layout is None:
                 raise TypeError(f"a picture of the format {frame.format.name} cannot be drawn on")  # noqa: TRY301 - one way out
-            patch = self._patch(frame, layout)
             if shared:
                 frame.make_writable()
             planes = _planes(frame, layout)
-            drawn = patch, planes, patch.lay(planes)
+            with self._drawing:
+                patch = self._patch(frame, layout)
+                drawn = patch, planes, patch.lay(planes)
         except Exception as error:
             if self.failure is None:
                 logger.exception("The overlay cannot be drawn")

@@ -144,6 +144,9 @@ class FileDriver:
     def request_keyframe(self) -> None:
         """Nothing to do: frames are encoded later, and packets come with the file's own keyframes."""
 
+    def set_bitrate(self, bps: int) -> None:
+        """Nothing to do: frames are encoded later, and packets are as big as they are."""
+
     def trigger_focus(self) -> None:
         """Refuse: a file has no lens."""
         raise CameraError(f"'{self._options.path.name}' is a file and has no lens to focus")

@@ -139,6 +139,13 @@ class Picamera2Driver:
             if encoder is not None:
                 encoder.request_keyframe()
 
+    def set_bitrate(self, bps: int) -> None:
+        """Have the hardware encoder, where it is the one that encodes, aim at this rate."""
+        with self._changed:
+            encoder = self._camera.encoder if self._camera is not None else None
+            if encoder is not None:
+                encoder.set_bitrate(bps)
+
     def still(self, last: Sample) -> Still:
         """Return a copy of the last frame; where the hardware encodes, of the next one."""
         with self._changed:

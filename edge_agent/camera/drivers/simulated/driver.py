@@ -116,6 +116,9 @@ class SimulatedDriver:
     def request_keyframe(self) -> None:
         """Nothing to do: its frames are encoded later."""
 
+    def set_bitrate(self, bps: int) -> None:
+        """Nothing to do: its frames are encoded later."""
+
     def trigger_focus(self) -> None:
         """Begin a scan with the next frame, in whatever mode; in manual the lens stays where it ends."""
         self._opened()

@@ -56,6 +56,9 @@ def test_the_interval_of_keyframes_is_always_given_and_the_bit_rate_is_live() ->
     assert encoder.options["iperiod"] == 20
     rig.apply({"video": {"bitrate_bps": 3_000_000}})
     assert encoder.bitrate == 3_000_000
+    rig.driver.set_bitrate(1_000_000)
+    assert encoder.bitrate == 1_000_000
+    assert rig.driver.applied().video.bitrate_bps == 3_000_000
     rig.driver.request_keyframe()
     assert encoder.keyframes == 1
     rig.configure({"video": {"width": 640, "height": 480}})
