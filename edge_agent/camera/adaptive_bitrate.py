@@ -6,6 +6,7 @@ picture is no remedy, and it stays as it is.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +55,7 @@ class AdaptiveBitrate:
         self.reason: str | None = None
         self._floor_bps = floor_bps
         self._last: Load | None = None
+        self._fills: deque[tuple[float, float]] = deque()
         self._stepped_at_s: float | None = None
         self._empty_since_s: float | None = None
 
@@ -71,6 +73,7 @@ class AdaptiveBitrate:
     def observe(self, load: Load, *, now_s: float) -> Step | None:
         """Take in how the queue is; returns the step that it leads to. Best asked twice a second."""
         before, self._last = self._last, load
+        earlier = self._fill_before(load.fill, now_s)
         if before is None or not self.enabled:
             return None
         taken = load.sent > before.sent
@@ -79,8 +82,9 @@ class AdaptiveBitrate:
             self._empty_since_s = None
         elif self._empty_since_s is None:
             self._empty_since_s = now_s
-        # A queue that is being emptied needs nothing: something held the consumer up, and that is over.
-        filling = load.fill >= _FULL and load.fill >= before.fill
+        # A queue that is being emptied needs nothing: something held the consumer up, or the last step was
+        # enough, and that takes its time.
+        filling = load.fill >= _FULL and load.fill >= earlier
         if taken and (filling or lost > 0) and self._rested(now_s, _DOWN_EVERY_S):
             why = f"{lost} packets lost" if lost > 0 else f"the queue is {load.fill:.0%} full"
             return self._step(max(self._floor_bps, int(self.current_bps * _DOWN)), why, now_s)
@@ -90,6 +94,13 @@ class AdaptiveBitrate:
                 int(self.current_bps * _UP), f"the queue has been empty for {empty_s:.0f} s", now_s
             )
         return None
+
+    def _fill_before(self, fill: float, now_s: float) -> float:
+        """Return how full it was as long ago as the pause between two steps, and take note of now."""
+        self._fills.append((now_s, fill))
+        while len(self._fills) > 1 and now_s - self._fills[1][0] >= _DOWN_EVERY_S:
+            self._fills.popleft()
+        return self._fills[0][1]
 
     def _rested(self, now_s: float, seconds: float) -> bool:
         return self._stepped_at_s is None or now_s - self._stepped_at_s >= seconds

@@ -89,6 +89,15 @@ def test_a_queue_that_is_being_emptied_needs_nothing() -> None:
         assert line.look(fill) is None
 
 
+def test_a_step_that_was_enough_is_given_time_to_empty_the_queue() -> None:
+    line = Line()
+    line.look(0.01)
+    assert line.look(0.9) is not None
+    for fill in (0.9, 0.85, 0.87, 0.8, 0.75, 0.76, 0.7, 0.6, 0.5, 0.3, 0.2):
+        assert line.look(fill) is None
+    assert line.rate.steps_down == 1
+
+
 def test_nobody_who_takes_nothing_raises_it() -> None:
     line = Line()
     line.look(0.01)
