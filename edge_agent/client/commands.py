@@ -53,6 +53,27 @@ class NodeCommands:
             **envelope,
         )
 
+    async def encoder(
+        self,
+        *,
+        profile: Literal["baseline", "main", "high"] | Unset = UNSET,
+        level: Literal["auto", "3.1", "3.2", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2"] | Unset = UNSET,
+        keyframe_interval_s: float | Unset = UNSET,
+        quality: int | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Set how the picture is encoded: profile, level, keyframes, and quality in place of a bit rate."""
+        return await self.send(
+            "encoder",
+            {
+                "profile": profile,
+                "level": level,
+                "keyframe_interval_s": keyframe_interval_s,
+                "quality": quality,
+            },
+            **envelope,
+        )
+
     async def exposure(
         self,
         mode: Literal["auto", "manual"] | Unset = UNSET,
@@ -157,6 +178,35 @@ class NodeCommands:
     ) -> Reply:
         """Straighten the bent lines of a wide lens."""
         return await self.send("lens_correction", {"enabled": enabled}, **envelope)
+
+    async def overlay(
+        self,
+        text: str | Unset = UNSET,
+        *,
+        enabled: bool | Unset = UNSET,
+        position: Literal["top_left", "top_right", "bottom_left", "bottom_right"] | Unset = UNSET,
+        size: float | Unset = UNSET,
+        margin: float | Unset = UNSET,
+        background: float | Unset = UNSET,
+        snapshots: bool | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Show a text in the picture: names, date and time, what the camera reports, any field of status.
+        Bare ON and OFF switch it, any other text is the text.
+        """
+        return await self.send(
+            "overlay",
+            {
+                "enabled": enabled,
+                "text": text,
+                "position": position,
+                "size": size,
+                "margin": margin,
+                "background": background,
+                "snapshots": snapshots,
+            },
+            **envelope,
+        )
 
     async def profile(
         self,
@@ -299,6 +349,7 @@ class NodeCommands:
         hdr: Literal["off", "auto", "sensor", "single_exposure", "night"] | Unset = UNSET,
         view: Mapping[str, Any] | Unset = UNSET,
         video: Mapping[str, Any] | Unset = UNSET,
+        overlay: Mapping[str, Any] | Unset = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Change any settings at once, as one: all of it or nothing."""
@@ -312,6 +363,7 @@ class NodeCommands:
                 "hdr": hdr,
                 "view": view,
                 "video": video,
+                "overlay": overlay,
             },
             **envelope,
         )

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from edge_agent.stream.evidence import ServerState
 from edge_agent.camera.messages import Adaptive
+from edge_agent.stream.evidence import ServerState
 from edge_agent.stream.messages import PublisherState, StreamCode
 from edge_agent.stream.viewing import ViewingUrls
 
