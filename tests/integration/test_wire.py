@@ -34,7 +34,7 @@ def test_a_birth_says_everything_and_online_last(agent: AgentProcess, listener: 
 
 def test_status_always_carries_all_its_keys(agent: AgentProcess) -> None:
     status = agent.status(since=0)
-    documented = "time node link camera stream snapshot profile schedule day_night features problems"
+    documented = "time node link camera stream snapshot profile schedule day_night desired features problems"
     assert set(documented.split()) <= status.keys()
     assert {"driver", "state", "reason", "settings", "sensor", "effective_limits"} <= status["camera"].keys()
     stream_keys = {"state", "reason", "since", "url", "fps", "bitrate_bps", "frames", "dropped", "reconnects"}

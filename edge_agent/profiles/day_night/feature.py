@@ -108,6 +108,8 @@ class DayNightFeature(Feature):
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._recall)
+        # Loads what computes the sun, away from the event loop.
+        await asyncio.to_thread(self._light.sun_elevation_deg, self.host.clock.now())
         self._deaf = self.host.events.listen(self._hear_event)
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._switcher.run(), name="day and night switcher"))
