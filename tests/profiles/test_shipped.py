@@ -12,7 +12,6 @@ from edge_agent.camera.drivers.picamera2.options import Picamera2Options
 from edge_agent.camera.drivers.simulated.sensor import capabilities as simulated
 from edge_agent.camera.settings import flatten
 from edge_agent.profiles.library import Library, load_profiles, shipped_directory
-from edge_agent.schedules.files import read_schedules
 from tests.camera.drivers.picamera2.rig import Rig
 from tests.profiles.house import FakeCamera, House
 
@@ -49,17 +48,13 @@ def test_every_shipped_file_is_installed() -> None:
     assert installed == {path for path in (ROOT / "schedules").rglob("*") if path.is_file()}
 
 
-def test_what_is_shipped_is_without_faults(tmp_path: Path) -> None:
+def test_what_is_shipped_is_without_faults() -> None:
     place = shipped_directory()
     assert place is not None
     profiles, wrong = load_profiles([(place / "profiles", "shipped")])
     assert wrong == []
     assert set(profiles.names) == {*NAMES, "defaults"}
     assert all(profiles.find(name).definition.description for name in profiles.names)
-    schedules, wrong = read_schedules([place])
-    assert wrong == []
-    assert schedules
-    assert {entry.schedule.profile for entry in schedules.values()} <= set(profiles.names)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
