@@ -78,6 +78,8 @@ class ProfileArguments(Arguments, Definition):
             raise ValueError(f"'name' is missing: which profile to {self.action}")
         if self.profiles is not None and self.model_fields_set - {"action", "profiles"}:
             raise ValueError("'profiles' holds whole definitions: give nothing beside it")
+        if self.reset and self.settings is None:
+            raise ValueError("'reset' goes with 'settings': what is set now is saved as a whole")
         if self.hold is not None and self.hold_s is not None:
             raise ValueError("give 'hold' or 'hold_s', not both")
         if self.action == "hold" and self.hold == "next_switch":

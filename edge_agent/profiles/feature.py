@@ -23,7 +23,8 @@ from edge_agent.profiles.applying import Applied, Applier
 from edge_agent.profiles.config import ProfileArguments, ProfilesConfig, ProfileStatus
 from edge_agent.profiles.hold import Hold, Holding
 from edge_agent.profiles.library import Library, shipped_directory
-from edge_agent.profiles.profile import DEFAULTS, Definition, Wanted
+from edge_agent.profiles.profile import DEFAULTS, Wanted
+from edge_agent.profiles.shelf import Shelf
 from edge_agent.profiles.switcher import Switch, Switcher
 from edge_agent.storage import Remembered
 
@@ -63,6 +64,7 @@ class ProfilesFeature(Feature):
         self._applier = Applier(
             camera=host.camera, commands=host.commands, configured=host.configuration.stream.settings()
         )
+        self._shelf = Shelf(library=self._library, applier=self._applier, changed=self._shelf_changed)
         self._memory = Remembered(path=state_dir / "profile.json", configured=None)
         self._known = _Memory()
         self._holding: Holding | None = None
@@ -117,14 +119,16 @@ class ProfilesFeature(Feature):
         name = arguments.name or DEFAULTS
         match arguments.action:
             case "save":
-                return await self._save(call, arguments)
+                async with self._one_at_a_time:
+                    return await self._shelf.save(call, arguments)
             case "delete":
-                return await self._delete(call, name)
+                async with self._one_at_a_time:
+                    return await self._shelf.delete(call, name)
             case "diff":
                 wanted = _on_top(self._library.profiles.wanted(name), arguments)
                 return Outcome(result=self._applier.diff(wanted))
             case "list":
-                return Outcome(result={"profiles": self._list()})
+                return Outcome(result={"profiles": self._shelf.listed(self._known.active)})
             case "release":
                 return await self._release(call)
             case "hold":
@@ -286,73 +290,11 @@ class ProfilesFeature(Feature):
             self._update(hold=holding.hold)
             await self._remember()
 
-    # ---- the library
-
-    async def _save(self, call: Call, arguments: ProfileArguments) -> Outcome:
-        async with self._one_at_a_time:
-            definitions = dict(arguments.profiles or {})
-            if arguments.name is not None:
-                definitions = {arguments.name: self._definition(arguments)}
-            before = {name: self._saved(name) for name in definitions}
-            self._library.check(definitions)
-            if not call.dry_run:
-                await asyncio.to_thread(self._library.save, definitions)
-                for name in definitions:
-                    self.host.events.emit("profile", "saved", name=name, cause=call.cause)
-                self.host.status_changed()
-            return Outcome(
-                applied={name: definition.document() for name, definition in definitions.items()},
-                result={"replaced": before},
-            )
-
-    def _definition(self, arguments: ProfileArguments) -> Definition:
-        """Return what is to be saved: as given, or else what is set now, on what it extends."""
-        definition = arguments.definition()
-        if definition.settings is not None:
-            return definition
-        below = definition.extends or DEFAULTS
-        patch = self._applier.what_is_set(self._library.profiles.wanted(below))
-        return Definition.model_validate(
-            {
-                "description": definition.description,
-                "extends": below,
-                "partial": definition.partial,
-                "stream": definition.stream,
-                "settings": patch,
-            }
-        )
-
-    def _saved(self, name: str) -> dict[str, Any] | None:
-        profiles = self._library.profiles
-        if name not in profiles.names or profiles.find(name).source != "saved":
-            return None
-        return profiles.find(name).definition.document()
-
-    async def _delete(self, call: Call, name: str) -> Outcome:
-        async with self._one_at_a_time:
-            self._library.check_deletion(name)
-            before = self._saved(name)
-            if not call.dry_run:
-                await asyncio.to_thread(self._library.delete, name)
-                self.host.events.emit("profile", "deleted", name=name, cause=call.cause)
-                self.host.status_changed()
-            return Outcome(result={"deleted": name, "was": before})
-
-    def _list(self) -> list[dict[str, Any]]:
-        profiles = self._library.profiles
-        return [
-            {
-                "name": profile.name,
-                "description": profile.definition.description,
-                "extends": profile.definition.extends,
-                "partial": profile.definition.partial,
-                "source": profile.source,
-                "active": profile.name == self._known.active,
-            }
-            for profile in (profiles.find(name) for name in profiles.names)
-        ]
-
     # ---- memory and status
+
+    def _shelf_changed(self, what: str, name: str, cause: str) -> None:
+        self.host.events.emit("profile", what, name=name, cause=cause)
+        self.host.status_changed()
 
     def _recall(self) -> None:
         try:

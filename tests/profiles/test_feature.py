@@ -252,6 +252,7 @@ async def test_a_list_tells_where_each_comes_from(house: House) -> None:
         ),
         ({"action": "save", "profiles": {"x": {"setings": {}}}}, "setings"),
         ({"action": "save", "name": "x", "profiles": {"y": {}}}, "give nothing beside it"),
+        ({"action": "save", "name": "x", "reset": ["image"]}, "'reset' goes with 'settings'"),
         ({"action": "save", "name": "../x", "settings": {}}, "cannot be named"),
         ({"action": "save", "name": "defaults", "settings": {}}, "built in"),
         ({"action": "save", "name": "x", "extends": "x", "settings": {}}, "in a loop: x -> x"),
