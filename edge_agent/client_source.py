@@ -91,7 +91,10 @@ def _method(spec: CommandSpec) -> str:
     lines.insert(0 if spec.main is None else 1, "        *,\n")
     parameters = "".join(lines if fields and names != [spec.main] else lines[:1] if fields else [])
     sent = ", ".join(f'"{name}": {_own_name(name)}' for name in fields)
-    description = fill(spec.description, 96, subsequent_indent="        ")
+    summary, _, rest = spec.description.partition(". ")
+    description = f"{summary.removesuffix('.')}."
+    if rest:
+        description += "\n\n        " + fill(rest, 100, subsequent_indent="        ") + "\n        "
     return (
         f"\n    async def {spec.name}(\n        self,\n{parameters}"
         "        **envelope: Unpack[Envelope],\n    ) -> Reply:\n"

@@ -192,6 +192,7 @@ class NodeCommands:
         **envelope: Unpack[Envelope],
     ) -> Reply:
         """Show a text in the picture: names, date and time, what the camera reports, any field of status.
+
         Bare ON and OFF switch it, any other text is the text.
         """
         return await self.send(
