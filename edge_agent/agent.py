@@ -210,6 +210,7 @@ class Agent:
             events=self._events,
             problems=self._problems,
             status_changed=self._board.changed,
+            capabilities_changed=self._publish_capabilities,
         )
 
     def _register_core(self) -> None:

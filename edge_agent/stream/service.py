@@ -23,13 +23,14 @@ from edge_agent.processes.waiting import set_within
 from edge_agent.storage import Remembered
 from edge_agent.stream.arguments import StreamArguments
 from edge_agent.stream.demand import Demand
-from edge_agent.stream.evidence import Session
 from edge_agent.stream.judgement import OWN_PROBLEMS, Facts, Judgement, judge
 from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, PublisherConfig
+from edge_agent.stream.record import PublisherRecord
 from edge_agent.stream.server_side import ServerSide
 from edge_agent.stream.server_watch import ServerWatch
 from edge_agent.stream.status import StreamMode, StreamStatus
 from edge_agent.stream.viewing import Viewing, path_name
+from edge_agent.stream.welcome import Welcome
 
 __all__ = ["StreamService"]
 
@@ -39,7 +40,7 @@ _WATCH_EVERY_S: Final = 1.0
 _MEASURED_AFTER_S: Final = 1.5
 _WRITE_MAY_TAKE_S: Final = 5.0
 _ENCODING_SHOWS_AFTER_S: Final = 3.0
-_WELCOME_AFTER_S: Final = (0.15, 0.25, 0.4)  # each after the one before
+_ADDRESS_HOLDS_S: Final = 60.0
 
 # A handshake holds the interpreter for as long as it may take, and the beats with it; a proper end takes
 # up to three seconds where the server has stopped reading.
@@ -80,6 +81,7 @@ class StreamService:
         events: Events,
         problems: Problems,
         status_changed: Callable[[], None],
+        capabilities_changed: Callable[[], None],
     ) -> None:
         self._url = url
         self._publisher_config = PublisherConfig(
@@ -92,6 +94,7 @@ class StreamService:
         self._events = events
         self._problems = problems
         self._status_changed = status_changed
+        self._capabilities_changed = capabilities_changed
         remembered = memory.value()
         self._mode: StreamMode = remembered["mode"]
         self._enabled = bool(remembered["enabled"]) and self._mode != "manual"
@@ -108,12 +111,9 @@ class StreamService:
         self._switching = asyncio.Lock()
         self._nudged = asyncio.Event()
         self._supervising: asyncio.Task[None] | None = None
-        self._welcome_due = False
-        self._welcoming: asyncio.Task[None] | None = None
+        self._welcome = Welcome(clock=clock, request_keyframe=camera.request_keyframe)
         self._encoding: tuple[bool, float] | None = None
-        self._beat: PublisherBeat | None = None
-        self._beat_at = clock.monotonic()
-        self._earlier = StreamStatus(state="stopped", since="", url="", enabled=False)
+        self._record = PublisherRecord(clock=clock)
         self._told: tuple[str, str | None, bool] = ("stopped", None, False)
         self._since: datetime = clock.now()
         self.child = new_child(
@@ -129,30 +129,33 @@ class StreamService:
         """Keep the publisher alive while the stream is wanted, and watch the server, until cancelled."""
         watching = asyncio.create_task(
             self._server.run(
-                publisher=lambda: self.child.status.pid, session=self._session, on_look=self._looked
+                publisher=lambda: self.child.status.pid,
+                session=lambda: self._record.session,
+                on_look=self._looked,
             ),
             name="stream server",
         )
+        refresh_at_s = self._clock.monotonic()
         try:
             while not watching.done():
                 self._nudged.clear()
                 await self._follow()
                 self._look()
+                if self._clock.monotonic() >= refresh_at_s:
+                    refresh_at_s = self._clock.monotonic() + _ADDRESS_HOLDS_S
+                    await self._refresh_viewing()
                 await set_within(self._clock, self._nudged, _WATCH_EVERY_S)
             await watching
         finally:
             watching.cancel()
-            self._end_welcome()
+            self._welcome.end()
             await asyncio.gather(watching, return_exceptions=True)
             await self._stop_publisher()
 
     def status(self) -> StreamStatus:
         """Return `status.stream`."""
         judged = self._judge()
-        beat, earlier, camera = self._beat, self._earlier, self._camera.beat
-        age_s = None
-        if beat is not None and beat.last_packet_age_s is not None:
-            age_s = round(beat.last_packet_age_s + self._beat_age_s(), 3)
+        record, beat, camera = self._record, self._record.beat, self._camera.beat
         return StreamStatus(
             state=judged.state,
             reason=judged.reason,
@@ -166,13 +169,13 @@ class StreamService:
             encoder=camera.encoder,
             fps=round(beat.fps, 2) if beat and self._measured(judged) else None,
             bitrate_bps=beat.bitrate_bps if beat and self._measured(judged) else None,
-            frames=earlier.frames + (beat.packets if beat else 0),
-            bytes=earlier.bytes + (beat.bytes if beat else 0),
-            keyframes=earlier.keyframes + (beat.keyframes if beat else 0),
+            frames=record.packets,
+            bytes=record.bytes,
+            keyframes=record.keyframes,
             dropped=camera.dropped_packets,
-            reconnects=max(0, self._sessions() - 1),
+            reconnects=max(0, record.sessions - 1),
             attempts=beat.attempts if beat else 0,
-            last_packet_age_s=age_s,
+            last_packet_age_s=record.packet_age_s,
             adaptive=camera.adaptive,
         )
 
@@ -251,7 +254,7 @@ class StreamService:
             if not differs or now_s - known[1] < _ENCODING_SHOWS_AFTER_S:
                 return
         self._encoding = (wanted, now_s)
-        self._welcome_due = wanted
+        self._welcome.prepare(due=wanted)
         try:
             await self._camera.set_encoding(enabled=wanted)
         except EdgeAgentError as error:
@@ -276,64 +279,31 @@ class StreamService:
         except ProcessError as error:
             logger.warning("%s", error.message)
             return
-        before, self._beat = self._beat, beat
-        self._beat_at = self._clock.monotonic()
+        before = self._record.take(beat)
         if beat.sessions > (before.sessions if before else 0):
             self._server.session_began()
-            if self._welcome_due:
-                self._welcome_due = False
-                self._end_welcome()
-                self._welcoming = asyncio.create_task(self._welcome(), name="stream welcome")
+            self._welcome.session_began()
         if before and before.state == "publishing" and beat.code == "stream_unreachable":
             self._server.session_ended()
             self._nudged.set()
         self._look()
 
-    async def _welcome(self) -> None:
-        """Ask for keyframes: those who wait for the stream to begin come in after its first one."""
-        for pause_s in _WELCOME_AFTER_S:
-            await self._clock.sleep(pause_s)
-            try:
-                await self._camera.request_keyframe()
-            except EdgeAgentError as error:
-                logger.debug("No keyframe for those who wait: %s", error.message)
-
-    def _end_welcome(self) -> None:
-        if self._welcoming is not None:
-            self._welcoming.cancel()
+    async def _refresh_viewing(self) -> None:
+        """Show the addresses to watch at anew where this machine's name or address has changed."""
+        if await asyncio.to_thread(self._viewing.refresh):
+            self._status_changed()
+            self._capabilities_changed()
 
     def _down(self, _reason: str) -> None:
-        beat, earlier = self._beat, self._earlier
-        if beat is not None:
-            self._earlier = earlier.model_copy(
-                update={
-                    "frames": earlier.frames + beat.packets,
-                    "bytes": earlier.bytes + beat.bytes,
-                    "keyframes": earlier.keyframes + beat.keyframes,
-                    "reconnects": earlier.reconnects + beat.sessions,
-                }
-            )
-        self._beat = None
+        self._record.gone()
         self._look()
 
     def _looked(self, readers: int | None) -> None:
         if self._server.has_api:
-            publishing = self._session() is not None
+            publishing = self._record.session is not None
             self._demand.counted(readers, self._clock.monotonic(), publishing=publishing)
         self._look()
         self._nudged.set()
-
-    def _session(self) -> Session | None:
-        beat = self._beat
-        if beat is None or beat.state != "publishing":
-            return None
-        return Session(number=self._sessions(), written_bytes=self._earlier.bytes + beat.bytes)
-
-    def _sessions(self) -> int:
-        return self._earlier.reconnects + (self._beat.sessions if self._beat else 0)
-
-    def _beat_age_s(self) -> float:
-        return self._clock.monotonic() - self._beat_at
 
     def _judge(self) -> Judgement:
         return judge(
@@ -343,15 +313,15 @@ class StreamService:
                 contention=self._server.contention.state,
                 holder=self._server.holder,
                 child_reason=self.child.status.reason,
-                beat=self._beat,
-                beat_age_s=self._beat_age_s(),
+                beat=self._record.beat,
+                beat_age_s=self._record.beat_age_s,
                 verdict=self._server.verdict,
             )
         )
 
     def _measured(self, judged: Judgement) -> bool:
         """Whether it has published long enough for its rates to say something."""
-        beat = self._beat
+        beat = self._record.beat
         return judged.state == "publishing" and beat is not None and beat.since_age_s >= _MEASURED_AFTER_S
 
     def _look(self) -> None:
@@ -365,10 +335,10 @@ class StreamService:
             self._told = told
             self._status_changed()
         self._tell_problems(judged)
-        beat = self._beat
+        beat = self._record.beat
         if beat is None or self._supervising is None:
             return
-        blocked_s = beat.phase_age_s + self._beat_age_s()
+        blocked_s = beat.phase_age_s + self._record.beat_age_s
         if judged.restart:
             self.child.restart_soon(str(judged.reason))
         elif beat.phase == "write" and blocked_s > _WRITE_MAY_TAKE_S:

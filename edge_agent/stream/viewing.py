@@ -78,7 +78,10 @@ def _address() -> str | None:
 
 
 class Viewing:
-    """The addresses for one published URL. Each override is a URL, `off`, or None for MediaMTX's default."""
+    """The addresses for one published URL. Each override is a URL, `off`, or None for MediaMTX's default.
+
+    Where the server is this machine, its name for viewers is found by `refresh`; until then it is unknown.
+    """
 
     def __init__(
         self,
@@ -92,12 +95,13 @@ class Viewing:
     ) -> None:
         parts = urlsplit(url)
         self._scheme = parts.scheme
-        self._host = parts.hostname or "localhost"
         self._port = parts.port
         self._path = quote(path_name(url))
-        self._public_host = public_host
         self._overrides = {"rtsp": rtsp_url, "webrtc": webrtc_url, "hls": hls_url}
         self._reachable = reachable
+        host = public_host or parts.hostname or "localhost"
+        self._is_here = public_host is None and _is_here(host)
+        self._host = None if self._is_here else host
 
     @classmethod
     def of(cls, url: str, config: StreamServerConfig) -> Viewing:
@@ -110,32 +114,35 @@ class Viewing:
             hls_url=config.hls_url,
         )
 
+    def refresh(self) -> bool:
+        """Find out what this machine is called now; tell whether it is something new. For a thread."""
+        if not self._is_here:
+            return False
+        before, self._host = self._host, self._reachable()
+        return self._host != before
+
     def urls(self) -> ViewingUrls:
-        """Return them as of now: this machine's address may have changed."""
-        host = self._viewers_host()
-        webrtc = self._chosen("webrtc", f"http://{host}:{_WEBRTC_PORT}/{self._path}")
-        return ViewingUrls(
-            rtsp=self._chosen("rtsp", self._rtsp(host)),
-            webrtc=webrtc,
-            whep=None if webrtc is None else f"{webrtc.rstrip('/')}/whep",
-            hls=self._chosen("hls", f"http://{host}:{_HLS_PORT}/{self._path}/index.m3u8"),
-        )
-
-    def _chosen(self, kind: str, default: str) -> str | None:
-        override = self._overrides[kind]
-        return None if override == _OFF else override or default
-
-    def _rtsp(self, host: str) -> str:
+        """Return them as last found."""
+        webrtc = self._chosen("webrtc", "http", f":{_WEBRTC_PORT}", "")
         if self._scheme in ("rtsp", "rtsps"):
             port = "" if self._port is None else f":{self._port}"
-            return f"{self._scheme}://{host}{port}/{self._path}"
-        return f"rtsp://{host}:{_RTSP_PORT}/{self._path}"
+            rtsp = self._chosen("rtsp", self._scheme, port, "")
+        else:
+            rtsp = self._chosen("rtsp", "rtsp", f":{_RTSP_PORT}", "")
+        return ViewingUrls(
+            rtsp=rtsp,
+            webrtc=webrtc,
+            whep=None if webrtc is None else f"{webrtc.rstrip('/')}/whep",
+            hls=self._chosen("hls", "http", f":{_HLS_PORT}", "/index.m3u8"),
+        )
 
-    def _viewers_host(self) -> str:
-        host = self._public_host or self._host
-        if self._public_host is None and _is_here(host):
-            host = self._reachable()
-        return f"[{host}]" if ":" in host else host
+    def _chosen(self, kind: str, scheme: str, port: str, rest: str) -> str | None:
+        override, host = self._overrides[kind], self._host
+        if override is not None:
+            return None if override == _OFF else override
+        if host is None:
+            return None
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}{port}/{self._path}{rest}"
 
 
 def _is_here(host: str) -> bool:

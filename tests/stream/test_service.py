@@ -33,6 +33,7 @@ from edge_agent.stream.status import ServerStatus
 from edge_agent.stream.viewing import Viewing
 from tests.clocks import ManualClock, settled
 from tests.stream.beats import beat
+from tests.stream.test_server_watch import until
 
 LOCAL = ("127.0.0.1", 47000)
 RATE = 500_000
@@ -132,6 +133,7 @@ class Rig:
         self.camera = FakeCamera()
         self.server = FakeServer()
         self.published: list[Outgoing] = []
+        self.capabilities: list[dict[str, Any]] = []
         topics = Topics(root="edge/v1", node="porch")
         events = Events(topics=topics, clock=self.clock, publish=self.published.append)
         self.problems = Problems(clock=self.clock, events=events, changed=lambda: None)
@@ -161,6 +163,7 @@ class Rig:
             events=events,
             problems=self.problems,
             status_changed=lambda: None,
+            capabilities_changed=lambda: self.capabilities.append(self.service.capabilities()),
         )
         self.child: FakeChild = self.service.child  # type: ignore[assignment] # see above
         self._commands = Commands(registry=Registry(bound(self.service)))
@@ -242,10 +245,11 @@ async def test_a_stream_that_is_well(rig: Rig) -> None:
 
 
 async def test_no_secret_is_shown(rig: Rig) -> None:
+    await until(lambda: bool(rig.capabilities))
     shown = json.dumps([rig.service.status().model_dump(mode="json"), rig.service.capabilities()])
     assert "hunter2" not in shown
     assert rig.service.status().urls.webrtc == "http://porch.local:8889/porch"
-    assert rig.service.capabilities()["urls"]["hls"] == "http://porch.local:8888/porch/index.m3u8"
+    assert rig.capabilities[0]["urls"]["hls"] == "http://porch.local:8888/porch/index.m3u8"
 
 
 async def test_bytes_that_do_not_arrive_restart_the_publisher(rig: Rig) -> None:

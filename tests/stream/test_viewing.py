@@ -37,21 +37,27 @@ def test_mediamtx_s_own_addresses() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "0.0.0.0", "cam.localhost"])
 def test_this_machine_is_named_as_others_reach_it(host: str) -> None:
-    urls = Viewing(url=f"rtsp://{host}:8554/porch", reachable=lambda: "porch.local").urls()
+    viewing = Viewing(url=f"rtsp://{host}:8554/porch", reachable=lambda: "porch.local")
+    assert viewing.urls() == ViewingUrls(), "not known before it was found out"
+    assert viewing.refresh()
+    assert not viewing.refresh(), "nothing new"
+    urls = viewing.urls()
     assert urls.rtsp == "rtsp://porch.local:8554/porch"
     assert urls.hls == "http://porch.local:8888/porch/index.m3u8"
 
 
 def test_a_configured_host_is_what_viewers_are_told() -> None:
     config = StreamServerConfig(public_host="cams.example")
+    assert not Viewing.of("rtsp://localhost:8554/porch", config).refresh()
     assert Viewing.of("rtsp://localhost:8554/porch", config).urls().rtsp == "rtsp://cams.example:8554/porch"
     assert Viewing.of("rtsp://inside:8554/porch", config).urls().webrtc == "http://cams.example:8889/porch"
 
 
 def test_addresses_of_the_new_kind_are_bracketed() -> None:
     assert Viewing(url="rtsp://[2001:db8::5]/porch").urls().rtsp == "rtsp://[2001:db8::5]/porch"
-    here = Viewing(url="rtsp://[::1]:8554/porch", reachable=lambda: "2001:db8::5").urls()
-    assert here.hls == "http://[2001:db8::5]:8888/porch/index.m3u8"
+    here = Viewing(url="rtsp://[::1]:8554/porch", reachable=lambda: "2001:db8::5")
+    here.refresh()
+    assert here.urls().hls == "http://[2001:db8::5]:8888/porch/index.m3u8"
 
 
 @pytest.mark.parametrize("scheme", ["rtmp", "srt"])
