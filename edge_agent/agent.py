@@ -14,12 +14,9 @@ from random import Random
 from typing import Any
 
 from edge_agent import CONTRACT_VERSION, __version__
+from edge_agent.assembly import Assembly
 from edge_agent.camera.entities import camera_entities
 from edge_agent.camera.feature import CameraCommands
-from edge_agent.camera.memory import SettingsMemory
-from edge_agent.camera.messages import AdaptiveOptions, OverlayNames
-from edge_agent.camera.overlay_feed import OverlayFeed
-from edge_agent.camera.service import CameraService
 from edge_agent.camera.settings import describe_settings
 from edge_agent.clock import Clock
 from edge_agent.config import Configuration
@@ -39,12 +36,8 @@ from edge_agent.mqtt.link import Link
 from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.mqtt.status import LinkStatus
 from edge_agent.processes.child import Child
-from edge_agent.storage import Remembered
 from edge_agent.stream.entities import STREAM_ENTITIES
 from edge_agent.stream.listener import PacketListener, packet_listener
-from edge_agent.stream.server_watch import ServerWatch
-from edge_agent.stream.service import StreamService
-from edge_agent.stream.viewing import Viewing
 from edge_agent.system import SystemCommands
 
 __all__ = ["Agent"]
@@ -133,9 +126,12 @@ class Agent:
         """Live until `stop`, or until a command asked for a restart."""
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(packet_listener(self._runtime_directory))
-            new_child = partial(Child, clock=self._clock, random=self._random)
-            self._camera = self._new_camera(listener, new_child)
-            self._stream = self._new_stream(listener, new_child)
+            sub_listener = (
+                stack.enter_context(packet_listener(self._runtime_directory))
+                if self._configuration.stream.sub.enabled
+                else None
+            )
+            self._assemble(listener, sub_listener)
             self._register_core()
             await self._start_features(stack)
             # Made once, away from the event loop, which never waits for as long as that takes.
@@ -151,6 +147,8 @@ class Agent:
                     tasks.create_task(self._stream.run(), name="stream"),
                     tasks.create_task(self._board.run(), name="status"),
                 ]
+                if self._substream is not None:
+                    living.append(tasks.create_task(self._substream.run(), name="substream"))
                 link = tasks.create_task(self._link.run(), name="link")
                 await self._stopped.wait()
                 # Commands that are under way are answered before the last word is said.
@@ -161,57 +159,23 @@ class Agent:
                     task.cancel()
         return self._restart
 
-    def _new_camera(self, listener: PacketListener, new_child: Any) -> CameraService:
-        configuration = self._configuration
-        stream = configuration.stream
-        return CameraService(
-            driver=configuration.camera.driver,
-            options=configuration.camera.driver_options(),
-            memory=SettingsMemory(
-                path=configuration.state_dir / "settings.json", configured=stream.settings()
-            ),
-            overlay=OverlayFeed(
-                names=OverlayNames(
-                    names={"name": configuration.node.name, "node": configuration.node.id},
-                    timezone=configuration.timezone,
-                    font=configuration.camera.overlay_font,
-                ),
-                board=self._board,
-                clock=self._clock,
-            ),
-            adaptive=AdaptiveOptions(enabled=stream.adaptive, floor_bps=stream.adaptive_floor_bps),
-            listener_fd=listener.fd,
-            new_child=new_child,
-            clock=self._clock,
-            events=self._events,
-            problems=self._problems,
-            status_changed=self._board.changed,
-            capabilities_changed=self._capabilities_changed,
-        )
-
-    def _new_stream(self, listener: PacketListener, new_child: Any) -> StreamService:
-        configuration = self._configuration
-        stream, url = configuration.stream, configuration.stream_url
-        return StreamService(
-            url=url,
-            transport=stream.transport,
-            packet_socket=listener.path,
-            memory=Remembered(
-                path=configuration.state_dir / "stream.json",
-                configured={"enabled": stream.enabled, "mode": stream.mode},
-            ),
-            grace_s=stream.grace_s,
-            watch=ServerWatch.of(url, stream.server, clock=self._clock, random=self._random),
-            viewing=Viewing.of(url, stream.server),
-            camera=self._camera,
-            new_child=new_child,
+    def _assemble(self, listener: PacketListener, sub_listener: PacketListener | None) -> None:
+        assembly = Assembly(
+            configuration=self._configuration,
             clock=self._clock,
             random=self._random,
             events=self._events,
             problems=self._problems,
-            status_changed=self._board.changed,
-            capabilities_changed=self._publish_capabilities,
+            board=self._board,
+            new_child=partial(Child, clock=self._clock, random=self._random),
         )
+        self._camera = assembly.camera(
+            listener, sub_listener, capabilities_changed=self._capabilities_changed
+        )
+        self._stream = assembly.stream(
+            listener, self._camera, capabilities_changed=self._publish_capabilities
+        )
+        self._substream = assembly.substream(sub_listener, self._camera)
 
     def _register_core(self) -> None:
         system = SystemCommands(
@@ -223,7 +187,7 @@ class Agent:
         )
         for commands in (
             CameraCommands(camera=self._camera).commands(),
-            bound(self._stream),
+            map(self._substream.along_with, bound(self._stream)) if self._substream else bound(self._stream),
             system.commands(),
         ):
             for entry in commands:
@@ -231,7 +195,7 @@ class Agent:
         self._board.add("node", self._node_status)
         self._board.add("link", self._link_status)
         self._board.add("camera", self._camera.status)
-        self._board.add("stream", self._stream.status)
+        self._board.add("stream", self._stream_status)
 
     async def _start_features(self, stack: AsyncExitStack) -> None:
         host = Host(
@@ -289,6 +253,7 @@ class Agent:
             "agent": os.getpid(),
             "camera": self._camera.child.status.pid,
             "publisher": self._stream.child.status.pid,
+            "sub_publisher": self._substream.service.child.status.pid if self._substream else None,
         }
         return {name: pid for name, pid in pids.items() if pid is not None}
 
@@ -375,6 +340,10 @@ class Agent:
     def _node_status(self) -> dict[str, Any]:
         node = self._configuration.node
         return {"id": node.id, "name": node.name, "groups": list(node.groups)}
+
+    def _stream_status(self) -> dict[str, Any]:
+        sub = self._substream.status() if self._substream is not None else None
+        return {**self._stream.status().model_dump(mode="json"), "sub": sub}
 
     def _link_status(self) -> dict[str, Any]:
         status = self._link.status

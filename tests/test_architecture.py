@@ -61,7 +61,8 @@ ALLOWED: dict[str, set[str]] = {
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
-    "agent": {*_GROUND, "camera", "config", "contract", "feature", "health", "mqtt", "processes",
+    "assembly": {*_GROUND, "camera.messages", "config", "contract", "health", "stream"},
+    "agent": {*_GROUND, "assembly", "camera", "config", "contract", "feature", "health", "mqtt", "processes",
               "stream", "system"},
     # the door: what people see
     "catalogue": {*_GROUND, "camera", "contract", "feature", "stream", "system"},

@@ -7,19 +7,23 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from edge_agent.camera.adaptive_bitrate import AdaptiveBitrate
 from edge_agent.camera.drivers.base import Driver, Sample, Still
 from edge_agent.camera.encoder_settings import EncoderSettings
-from edge_agent.camera.messages import AdaptiveOptions, Beat
+from edge_agent.camera.messages import AdaptiveOptions, Beat, StreamName
 from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.rate import Rate
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
 from edge_agent.camera.stream_output import StreamOutput
+from edge_agent.camera.substream import Substream
 from edge_agent.errors import CameraError, EdgeAgentError
 from edge_agent.stream.packet_server import PacketServer
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 __all__ = ["FrameLoop"]
 
@@ -43,6 +47,7 @@ class FrameLoop:
         painter: Painter,
         encode: bool,
         adaptive: AdaptiveOptions | None = None,
+        sub: Substream | None = None,
     ) -> None:
         self._driver = driver
         self._server = server
@@ -58,6 +63,7 @@ class FrameLoop:
         )
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(_MAX_JOBS)
         self._watchers: list[Callable[[Sample], None]] = []
+        self._sub = sub
         self._driver_encodes = False
         self._driver_bps = settings.video.bitrate_bps
         self._frames = 0
@@ -66,6 +72,8 @@ class FrameLoop:
 
     def start(self) -> None:
         """Configure and start the camera. Raises CameraError."""
+        if self._sub is not None:
+            self._driver.want_small(self._sub.size_of)
         self._configure(self._wanted)
 
     def run(self, stopped: threading.Event) -> None:
@@ -78,6 +86,8 @@ class FrameLoop:
                     self._take(sample)
         finally:
             self._output.close_encoder()
+            if self._sub is not None:
+                self._sub.close()
             self._drop_jobs()
 
     def submit(self, job: Callable[[], _T]) -> Future[_T]:
@@ -103,8 +113,12 @@ class FrameLoop:
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, stream: StreamName = "main") -> None:
         """Make the next frame a keyframe; from any thread."""
+        if stream == "sub":
+            if self._sub is not None:
+                self._sub.request_keyframe()
+            return
         self._output.request_keyframe()
         self._driver.request_keyframe()
 
@@ -145,8 +159,12 @@ class FrameLoop:
             self._configure(before)
             raise
 
-    def set_encoding(self, *, enabled: bool) -> None:
+    def set_encoding(self, *, enabled: bool, stream: StreamName = "main") -> None:
         """Encode, or spare the work; a job of the loop."""
+        if stream == "sub":
+            if self._sub is not None:
+                self._sub.set_encoding(enabled=enabled)
+            return
         if enabled and not self._encode:
             self._output.begin()
         self._encode = enabled
@@ -176,6 +194,7 @@ class FrameLoop:
             queued_packets=stats.queued,
             adaptive=self._output.adaptation(active=self._adapts),
             overlay_failure=self._painter.failure,
+            sub=self._sub.beat() if self._sub is not None else None,
             reading=last.reading if last else None,
         )
 
@@ -227,18 +246,36 @@ class FrameLoop:
         self._frame_rate.add()
         for watcher in tuple(self._watchers):
             watcher(sample)
-        if not self._encode:
-            return
         video = self._settings.video
         self._driver_encodes = bool(sample.packets)
-        if sample.packets:
+        if sample.packets and self._encode:
             self._output.pass_on(sample.packets, width=video.width, height=video.height, fps=video.fps)
-        elif sample.frame is not None:
+        if sample.frame is not None:
             self._painter.note(sample.reading, fps=self._frame_rate.per_second())
-            with self._painter.on(sample.frame, shared=sample.shared):
-                self._output.encode(sample.frame, sample.pts_us, fps=video.fps)
+            self._encode_frame(sample.frame, sample)
+        if self._sub is not None and self._sub.enabled:
+            self._feed(self._sub, sample)
         if self._adapts and self._output.adapt() is not None:
             self._follow_adaptation()
+
+    def _encode_frame(self, frame: VideoFrame, sample: Sample) -> None:
+        scaled = self._sub if self._sub is not None and self._sub.enabled and sample.small is None else None
+        if not self._encode and scaled is None:
+            return
+        video = self._settings.video
+        with self._painter.on(frame, shared=sample.shared):
+            if self._encode:
+                self._output.encode(frame, sample.pts_us, fps=video.fps)
+            if scaled is not None:
+                scaled.take(frame, sample.pts_us, video=video)
+
+    def _feed(self, sub: Substream, sample: Sample) -> None:
+        """Give the substream what the camera has scaled for it."""
+        if sample.small is not None:
+            with self._painter.on(sample.small):
+                sub.take(sample.small, sample.pts_us, video=self._settings.video)
+        elif sample.frame is None:
+            sub.no_picture()
 
 
 def _adaptive(

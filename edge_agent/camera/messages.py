@@ -24,13 +24,20 @@ __all__ = [
     "Encoding",
     "Focus",
     "FocusOutcome",
+    "Keyframe",
     "Open",
     "Opened",
     "OverlayFields",
     "OverlayNames",
     "StillInfo",
     "StillRequest",
+    "StreamName",
+    "SubBeat",
+    "SubOptions",
 ]
+
+
+StreamName = Literal["main", "sub"]
 
 
 class _Body(BaseModel):
@@ -52,6 +59,20 @@ class AdaptiveOptions(_Body):
     floor_bps: int = 300_000
 
 
+class SubOptions(_Body):
+    """The second, small stream. A height of None follows the picture, a rate of None the main stream's.
+
+    `listener_fd` is its packet socket's descriptor; a bit rate of None follows size and rate.
+    """
+
+    listener_fd: int
+    width: int = 640
+    height: int | None = None
+    fps: float | None = None
+    bitrate_bps: int | None = None
+    encode: bool = True
+
+
 class Open(_Body):
     """Open the camera, configure it and start. `listener_fd` is the packet socket's descriptor.
 
@@ -66,6 +87,7 @@ class Open(_Body):
     encode: bool = True
     overlay: OverlayNames = OverlayNames()
     adaptive: AdaptiveOptions = AdaptiveOptions()
+    sub: SubOptions | None = None
 
 
 class Opened(_Body):
@@ -125,15 +147,16 @@ class FocusOutcome(_Body):
 
 
 class Encoding(_Body):
-    """Encode, or do not."""
+    """Encode, or do not; one stream or the other."""
 
     enabled: bool
+    stream: StreamName = "main"
 
 
-class OverlayFields(_Body):
-    """Values of fields of status for the overlay, by their paths."""
+class Keyframe(_Body):
+    """Make the next frame a keyframe, of one stream or the other."""
 
-    values: dict[str, Any]
+    stream: StreamName = "main"
 
 
 class Adaptive(_Body):
@@ -168,6 +191,23 @@ class Encoded(_Body):
     bitrate_bps: int | None = None  # over the last seconds
 
 
+class SubBeat(_Body):
+    """What was measured of the substream. `failure` says why it has no packets, None where it has."""
+
+    encoding: bool = False
+    encoded: Encoded | None = None
+    packets: int = 0
+    last_packet_age_s: float | None = None
+    dropped_packets: int = 0
+    failure: str | None = None
+
+
+class OverlayFields(_Body):
+    """Values of fields of status for the overlay, by their paths."""
+
+    values: dict[str, Any]
+
+
 class Beat(_Body):
     """The child's pulse: what it measured over the last seconds.
 
@@ -191,4 +231,5 @@ class Beat(_Body):
     queued_packets: int = 0
     adaptive: Adaptive = Adaptive()
     overlay_failure: str | None = None
+    sub: SubBeat | None = None
     reading: Reading | None = None

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -30,15 +31,19 @@ from edge_agent.camera.messages import (
     Encoding,
     Focus,
     FocusOutcome,
+    Keyframe,
     Open,
     Opened,
     OverlayFields,
     StillInfo,
     StillRequest,
+    StreamName,
+    SubOptions,
 )
 from edge_agent.camera.overlay.glyphs import missing
 from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.software import SoftwareSettings
+from edge_agent.camera.substream import Substream
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, EdgeAgentError
 from edge_agent.processes.channel import ChildChannel, Message
@@ -64,6 +69,7 @@ class CameraProcess:
         self._driver: Driver | None = None
         self._loop: FrameLoop | None = None
         self._painter: Painter | None = None
+        self._servers: list[PacketServer] = []
 
     def run(self) -> int:
         """Live; returns the exit code."""
@@ -73,7 +79,6 @@ class CameraProcess:
         if first.kind != "open" or first.id is None:
             logger.error("The camera was sent '%s' before 'open'", first.kind)
             return 2
-        server: PacketServer | None = None
         try:
             request = Open.model_validate(first.body)
             driver, capabilities, because = open_driver(
@@ -89,10 +94,7 @@ class CameraProcess:
             software = SoftwareSettings(capabilities, no_overlay=missing())
             settings, left_out = starting_settings(request.wanted, software.capabilities)
             loop_holder: list[FrameLoop] = []
-            server = PacketServer(
-                listener=socket.socket(fileno=request.listener_fd),
-                request_keyframe=lambda: loop_holder[0].request_keyframe() if loop_holder else None,
-            )
+            server = self._server(request.listener_fd, "main", loop_holder)
             loop = FrameLoop(
                 driver=driver,
                 server=server,
@@ -101,6 +103,7 @@ class CameraProcess:
                 painter=self._painter,
                 encode=request.encode,
                 adaptive=request.adaptive,
+                sub=self._substream(request.sub, loop_holder),
             )
             loop_holder.append(loop)
             self._loop = loop
@@ -126,10 +129,24 @@ class CameraProcess:
             self._stopped.set()
             if self._driver is not None:
                 self._driver.close()
-            if server is not None:
+            for server in self._servers:
                 server.close()
             self._pictures.shutdown(wait=False, cancel_futures=True)
         return 0
+
+    def _server(self, listener_fd: int, stream: StreamName, loop: list[FrameLoop]) -> PacketServer:
+        """Serve packets; the loop that is asked for keyframes may be yet to come."""
+        server = PacketServer(
+            listener=socket.socket(fileno=listener_fd),
+            request_keyframe=lambda: loop[0].request_keyframe(stream) if loop else None,
+        )
+        self._servers.append(server)
+        return server
+
+    def _substream(self, options: SubOptions | None, loop: list[FrameLoop]) -> Substream | None:
+        if options is None:
+            return None
+        return Substream(server=self._server(options.listener_fd, "sub", loop), options=options)
 
     @property
     def _running(self) -> tuple[Driver, FrameLoop]:
@@ -193,13 +210,15 @@ class CameraProcess:
     def _encode(self, message: Message) -> Encoding:
         _, loop = self._running
         request = Encoding.model_validate(message.body)
-        loop.submit(lambda: loop.set_encoding(enabled=request.enabled)).result(_CONFIGURE_TIMEOUT_S)
+        switch = partial(loop.set_encoding, enabled=request.enabled, stream=request.stream)
+        loop.submit(switch).result(_CONFIGURE_TIMEOUT_S)
         return request
 
-    def _keyframe(self, _message: Message) -> Encoding:
+    def _keyframe(self, message: Message) -> Keyframe:
         _, loop = self._running
-        loop.request_keyframe()
-        return Encoding(enabled=True)
+        request = Keyframe.model_validate(message.body)
+        loop.request_keyframe(request.stream)
+        return request
 
     def _overlay(self, message: Message) -> None:
         if self._painter is not None:

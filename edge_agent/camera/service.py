@@ -21,10 +21,13 @@ from edge_agent.camera.messages import (
     Encoding,
     Focus,
     FocusOutcome,
+    Keyframe,
     Open,
     Opened,
     StillInfo,
     StillRequest,
+    StreamName,
+    SubOptions,
 )
 from edge_agent.camera.overlay_feed import OverlayFeed
 from edge_agent.camera.port import Change
@@ -68,6 +71,7 @@ class CameraService:
         memory: SettingsMemory,
         overlay: OverlayFeed,
         adaptive: AdaptiveOptions,
+        sub: SubOptions | None = None,
         listener_fd: int,
         new_child: Callable[..., Child],
         clock: Clock,
@@ -81,6 +85,7 @@ class CameraService:
         self._memory = memory
         self._overlay = overlay
         self._adaptive = adaptive
+        self._sub = sub
         self._listener_fd = listener_fd
         self._clock = clock
         self._events = events
@@ -105,7 +110,7 @@ class CameraService:
             name="camera",
             module="edge_agent.camera.process",
             limits=_LIMITS,
-            pass_fds=(listener_fd,),
+            pass_fds=(listener_fd,) if sub is None else (listener_fd, sub.listener_fd),
             on_up=self._open,
             on_message=self._message,
             on_down=self._down,
@@ -207,17 +212,21 @@ class CameraService:
         answer = await self.child.request("focus", body, timeout_s=timeout_s + 2.0)
         return FocusOutcome.model_validate(answer.body)
 
-    async def set_encoding(self, *, enabled: bool) -> None:
-        """Encode for the stream, or spare the work; holds over a restart of the camera."""
-        self._encode = enabled
+    async def set_encoding(self, *, enabled: bool, stream: StreamName = "main") -> None:
+        """Encode for a stream, or spare the work; holds over a restart of the camera."""
+        if stream == "main":
+            self._encode = enabled
+        elif self._sub is not None:
+            self._sub = self._sub.model_copy(update={"encode": enabled})
         if self._state in ("running", "stalled"):
-            body = Encoding(enabled=enabled).model_dump(mode="json")
+            body = Encoding(enabled=enabled, stream=stream).model_dump(mode="json")
             await self.child.request("encode", body, timeout_s=_INTERRUPTING_TIMEOUT_S)
 
-    async def request_keyframe(self) -> None:
+    async def request_keyframe(self, *, stream: StreamName = "main") -> None:
         """Make the next frame a keyframe."""
         self._ready()
-        await self.child.request("keyframe", {}, timeout_s=_APPLY_TIMEOUT_S)
+        body = Keyframe(stream=stream).model_dump(mode="json")
+        await self.child.request("keyframe", body, timeout_s=_APPLY_TIMEOUT_S)
 
     async def restart(self, reason: str) -> None:
         """Stop the camera's process and start it anew; returns when it is under way."""
@@ -241,6 +250,7 @@ class CameraService:
             encode=self._encode,
             overlay=self._overlay.names,
             adaptive=self._adaptive,
+            sub=self._sub,
         )
         answer = await self.child.request(
             "open", request.model_dump(mode="json"), timeout_s=_INTERRUPTING_TIMEOUT_S

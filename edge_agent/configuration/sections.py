@@ -20,6 +20,7 @@ __all__ = [
     "Section",
     "StatusConfig",
     "StreamConfig",
+    "SubstreamConfig",
     "clean_node_id",
     "default_stream_url",
 ]
@@ -97,6 +98,38 @@ class CameraConfig(Section):
         return {**self.options, **{name: value for name, value in named.items() if value is not None}}
 
 
+class SubstreamConfig(Section):
+    """A second, small stream of the same picture, for dashboards."""
+
+    enabled: bool = Field(False, description="Whether there is one")
+    url: str | None = Field(None, description="Null is the main stream's, _sub added to its path")
+    width: int = Field(640, ge=32, le=4096, description="Pixels; never more than the main stream has")
+    height: int | None = Field(None, ge=32, le=4096, description="Pixels; null follows the main stream")
+    fps: float | None = Field(None, gt=0, le=1000, description="Frames a second; null is the main stream's")
+    bitrate_bps: Annotated[int, Field(ge=10_000, le=1_000_000_000)] | Literal["auto"] = Field(
+        "auto", description="Bits a second; auto follows size and frame rate"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _rtsp(cls, url: str | None) -> str | None:
+        return _published_to(url)
+
+
+def _published_to(url: str | None) -> str | None:
+    """Return a URL that can be published to; raises ValueError."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"rtsp", "rtsps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be a URL like rtsp://host:8554/name")
+    return url
+
+
 class StreamConfig(Section):
     """What is published, and where to. Size, rates and keyframes are those of the start."""
 
@@ -121,20 +154,12 @@ class StreamConfig(Section):
     adaptive_floor_bps: int = Field(
         300_000, ge=10_000, le=1_000_000_000, description="The least bits a second that this comes to"
     )
+    sub: SubstreamConfig = SubstreamConfig()
 
     @field_validator("url")
     @classmethod
     def _rtsp(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in {"rtsp", "rtsps"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError("must be a URL like rtsp://host:8554/name")
-        return url
+        return _published_to(url)
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Return the camera's settings that this is the start of, as a patch."""

@@ -50,7 +50,10 @@ _LIMITS: Final = ChildLimits(silent_s=6.0, ask_s=3.5)
 class StreamCamera(Protocol):
     """What the stream needs of the camera."""
 
-    beat: Beat
+    @property
+    def beat(self) -> Beat:
+        """What it measured."""
+        ...
 
     async def set_encoding(self, *, enabled: bool) -> None:
         """Encode, or spare the work."""

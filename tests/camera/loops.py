@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,10 +13,11 @@ from typing import Any, Self
 from edge_agent.camera.drivers.base import Driver
 from edge_agent.camera.frame_loop import FrameLoop
 from edge_agent.camera.limits import resolve, starting_settings
-from edge_agent.camera.messages import AdaptiveOptions
+from edge_agent.camera.messages import AdaptiveOptions, StreamName, SubOptions
 from edge_agent.camera.overlay.painter import Painter
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
+from edge_agent.camera.substream import Substream
 from edge_agent.clock import SystemClock
 from edge_agent.stream.packet_server import PacketServer
 from edge_agent.stream.packet_source import PacketSource
@@ -23,6 +25,13 @@ from edge_agent.stream.packets import PacketMessage, StreamFormat
 from tests.rtsp_servers import wait_until
 
 SMALL = {"video": {"width": 320, "height": 180, "fps": 30.0}}
+
+
+def _listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
 
 
 class Consumer:
@@ -66,20 +75,28 @@ class Loop:
         *,
         adaptive: AdaptiveOptions | None = None,
         max_packets: int = 90,
+        sub: Mapping[str, Any] | None = None,
     ) -> None:
         self.driver = driver
         self.path = folder / "packets"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
-        self._listener.listen()
+        self.sub_path = folder / "sub_packets"
         software = SoftwareSettings(driver.open())
         self.capabilities = software.capabilities
         settings, self.left_out = starting_settings(
             SMALL if wanted is None else wanted, software.capabilities
         )
         self.server = PacketServer(
-            listener=self._listener, request_keyframe=self._request_keyframe, max_packets=max_packets
+            listener=_listener(self.path),
+            request_keyframe=partial(self._request_keyframe, "main"),
+            max_packets=max_packets,
         )
+        self.sub: Substream | None = None
+        self.sub_server: PacketServer | None = None
+        if sub is not None:
+            self.sub_server = PacketServer(
+                listener=_listener(self.sub_path), request_keyframe=partial(self._request_keyframe, "sub")
+            )
+            self.sub = Substream(server=self.sub_server, options=SubOptions(listener_fd=-1, **sub))
         self.loop = FrameLoop(
             driver=driver,
             server=self.server,
@@ -88,15 +105,16 @@ class Loop:
             painter=Painter(names={"name": "Front porch", "node": "porch"}, clock=SystemClock()),
             encode=True,
             adaptive=adaptive,
+            sub=self.sub,
         )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self.loop.run, args=(self._stopped,))
 
-    def _request_keyframe(self) -> None:
-        self.loop.request_keyframe()
+    def _request_keyframe(self, stream: StreamName) -> None:
+        self.loop.request_keyframe(stream)
 
-    def consumer(self) -> Consumer:
-        return Consumer(self.path)
+    def consumer(self, stream: StreamName = "main") -> Consumer:
+        return Consumer(self.path if stream == "main" else self.sub_path)
 
     def apply(self, patch: Mapping[str, Any]) -> CameraSettings:
         """Go the way of a change that interrupts nothing; returns what was read back."""
@@ -116,4 +134,6 @@ class Loop:
         self._stopped.set()
         self._thread.join(10)
         self.server.close()
+        if self.sub_server is not None:
+            self.sub_server.close()
         self.driver.close()

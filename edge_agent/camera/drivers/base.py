@@ -8,6 +8,7 @@ by the frame loop's own thread.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,6 +36,9 @@ class Sample:
 
     `frame` is yuv420p (or nv12) at the configured size, its `pts` unset; `pts_us` rises strictly from one
     sample to the next, by the sensor's clock. `packets` is used by cameras that encode by themselves.
+    `small` is a second picture of the same moment, where the camera itself can give one (`want_small`).
+    `shared` tells that the frame's memory is somebody else's, too, such as a decoder's: who would draw on it
+    must copy it.
     """
 
     reading: Reading
@@ -42,6 +46,7 @@ class Sample:
     frame: VideoFrame | None = None
     packets: tuple[EncodedPacket, ...] = field(default=())
     shared: bool = False
+    small: VideoFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,13 @@ class Driver(Protocol):
 
     def applied(self) -> CameraSettings:
         """Return what the camera really has now, read back, not what was asked."""
+        ...
+
+    def want_small(self, size_of: Callable[[int, int], tuple[int, int]]) -> None:
+        """Give a smaller picture with each sample, of what `size_of` says for the main one's size.
+
+        Called before `configure`; what costs the camera more than scaling the main picture is left out.
+        """
         ...
 
     def read(self, timeout_s: float) -> Sample | None:

@@ -121,6 +121,9 @@ class FileDriver:
         video = settings.video.model_copy(update={"bitrate_bps": tape.info.bitrate_bps})
         return settings.model_copy(update={"video": video})
 
+    def want_small(self, size_of: Callable[[int, int], tuple[int, int]]) -> None:
+        """Leave it out: it would have to scale its own picture."""
+
     def read(self, timeout_s: float) -> Sample | None:
         """Wait until the next frame is due by the file's own time."""
         tape = self._opened()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from edge_agent.camera.capabilities import CameraCapabilities
@@ -20,7 +21,7 @@ from edge_agent.camera.drivers.picamera2.holding import hold, present_limits, re
 from edge_agent.camera.drivers.picamera2.modes import Mode, choose_mode, is_cropped
 from edge_agent.camera.drivers.picamera2.offers import Device, capabilities_of
 from edge_agent.camera.drivers.picamera2.options import Picamera2Options
-from edge_agent.camera.drivers.picamera2.session import Session
+from edge_agent.camera.drivers.picamera2.session import Session, Stream
 from edge_agent.camera.drivers.picamera2.tuning import read_tuning
 from edge_agent.camera.settings import CameraSettings, merge, unflatten
 from edge_agent.errors import CameraError
@@ -54,6 +55,9 @@ class Camera:
         self.geometry: Geometry | None = None
         self.held = CameraSettings()
         self.encoder: HardwareEncoder | None = None
+        # Of what size a second picture is wanted beside a main one, and whether there is one.
+        self.small_of: Callable[[int, int], tuple[int, int]] | None = None
+        self.has_small = False
         self._modes: tuple[Mode, ...] = ()
         self._session = self._opened()
         try:
@@ -93,13 +97,15 @@ class Camera:
         )
         upside_down = view.rotation == 180
         size = (video.width - video.width % 2, video.height - video.height % 2)
-        stream = self._session.configure(
+        configure = partial(
+            self._session.configure,
             size=size,
             buffer_count=self._options.buffer_count,
             mode=mode,
             hflip=view.hflip != upside_down,
             vflip=view.vflip != upside_down,
         )
+        stream = self._with_small(configure, size)
         width, height = stream["size"]
         actual: dict[str, Any] = {"video.width": width, "video.height": height}
         if mode is not None and is_cropped(self._modes, mode, width=width, height=height):
@@ -117,6 +123,20 @@ class Camera:
         if not _is_whole(self.held):
             self._session.set({k: v for k, v in self._sent.items() if k == _AFTER_START})
         return self._sent
+
+    def _with_small(self, configure: Callable[..., Stream], size: tuple[int, int]) -> Stream:
+        """Configure with the second picture that is wanted, or where that fails without it."""
+        small = self.small_of(*size) if self.small_of is not None and self._modes else size
+        self.has_small = False
+        if small[0] < size[0] and small[1] < size[1]:
+            try:
+                stream = configure(lores=small)
+            except CameraError as error:
+                logger.warning("The substream's picture is scaled in software: %s", error.message)
+            else:
+                self.has_small = True
+                return stream
+        return configure()
 
     def apply(self, settings: CameraSettings) -> dict[str, Any]:
         """Set what is live and differs; returns the controls that were sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from av import VideoFrame
@@ -111,6 +112,11 @@ class Picamera2Driver:
             camera = self._running()
             return self._readback.applied(camera.held, camera.geometry)
 
+    def want_small(self, size_of: Callable[[int, int], tuple[int, int]]) -> None:
+        """Have the camera's processor scale a second picture, at no cost."""
+        with self._changed:
+            self._opened().small_of = size_of
+
     def read(self, timeout_s: float) -> Sample | None:
         """Wait for the next frame; None where there is none, however picamera2's own thread fares."""
         with self._changed:
@@ -120,9 +126,9 @@ class Picamera2Driver:
         if request is None or backend is None:
             return None
         encoder = camera.encoder
-        frame, metadata = _taken(backend, request, picture=encoder is None)
+        frame, small, metadata = _taken(backend, request, picture=encoder is None, small=camera.has_small)
         packets: tuple[EncodedPacket, ...] = encoder.packets() if encoder is not None else ()
-        return self._sampled(camera, frame, metadata, packets)
+        return replace(self._sampled(camera, frame, metadata, packets), small=small)
 
     def trigger_focus(self) -> None:
         """Begin a scan; the mode that was there before is back when it has ended."""
@@ -158,7 +164,7 @@ class Picamera2Driver:
         request = camera.capture(_STILL_S)
         if request is None or backend is None:
             raise CameraError(f"the camera gave no frame for the picture within {_STILL_S:g} s")
-        frame, metadata = _taken(backend, request, picture=True)
+        frame, _, metadata = _taken(backend, request, picture=True, small=False)
         sample = self._sampled(camera, frame, metadata, ())
         if sample.frame is None:
             raise CameraError("the camera gave a frame without a picture")
@@ -243,12 +249,18 @@ class Picamera2Driver:
             self._readback.sent(controls)
 
 
-def _taken(backend: Backend, request: Any, *, picture: bool) -> tuple[VideoFrame | None, Mapping[str, Any]]:
+def _taken(
+    backend: Backend, request: Any, *, picture: bool, small: bool
+) -> tuple[VideoFrame | None, VideoFrame | None, Mapping[str, Any]]:
     """Copy what is wanted of a request, and release it whatever happens: there are only few buffers."""
     try:
         try:
             metadata: Mapping[str, Any] = request.get_metadata()
-            return (copy_frame(backend, request) if picture else None), metadata
+            return (
+                copy_frame(backend, request) if picture else None,
+                copy_frame(backend, request, "lores") if small else None,
+                metadata,
+            )
         finally:
             request.release()
     except CameraError:

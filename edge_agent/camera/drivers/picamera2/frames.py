@@ -22,12 +22,12 @@ FORMATS: Final[Mapping[str, tuple[str, tuple[tuple[int, int], ...]]]] = {
 }
 
 
-def copy_frame(backend: Backend, request: Any) -> VideoFrame:
-    """Copy a completed request's main picture. The request must be released afterwards.
+def copy_frame(backend: Backend, request: Any, stream_name: str = "main") -> VideoFrame:
+    """Copy a completed request's picture, the main one or `lores`. The request must be released afterwards.
 
     Raises CameraError where the buffer is not what its configuration says.
     """
-    stream = request.config["main"]
+    stream = request.config[stream_name]
     layout = FORMATS.get(stream["format"])
     if layout is None:
         raise CameraError(f"the camera gives {stream['format']}, allowed are {', '.join(FORMATS)}")
@@ -35,7 +35,7 @@ def copy_frame(backend: Backend, request: Any) -> VideoFrame:
     name, planes = layout
     frame = VideoFrame(width, height, name)
     # Nothing that looks into the buffer may outlive this block: it is unmapped when the size changes.
-    with backend.mapped_array(request, "main", reshape=False, write=False) as mapped:
+    with backend.mapped_array(request, stream_name, reshape=False, write=False) as mapped:
         _copy_planes(mapped.array, frame, planes, stride)
     frame.colorspace = Colorspace.ITU709
     frame.color_range = ColorRange.MPEG

@@ -83,11 +83,13 @@ class Session:
         mode: Mode | None = None,
         hflip: bool = False,
         vflip: bool = False,
+        lores: tuple[int, int] | None = None,
         controls: Mapping[str, Any] | None = None,
     ) -> Stream:
         """Configure the stopped camera and return the stream that came of it, which may differ.
 
-        Raises CameraError where libcamera put another transform in place of the wanted one.
+        `lores` is the size of a second, smaller picture. Raises CameraError where libcamera put another
+        transform in place of the wanted one.
         """
         transform = self._backend.transform(hflip=hflip, vflip=vflip)
         sensor = {"output_size": (mode.width, mode.height), "bit_depth": mode.bit_depth} if mode else {}
@@ -96,6 +98,7 @@ class Session:
             camera.configure(
                 camera.create_video_configuration(
                     main={"size": size, "format": "YUV420"},
+                    lores={"size": lores, "format": "YUV420"} if lores is not None else None,
                     raw=None,  # its buffers would be as large as all the others together
                     transform=transform,
                     # Below 720p picamera2 would choose Rec. 601, and the stream says 709.
@@ -120,6 +123,9 @@ class Session:
         stream: Stream = configured["main"]
         if stream["format"] not in FORMATS:
             raise CameraError(f"the camera gives {stream['format']}, allowed are {', '.join(FORMATS)}")
+        small = configured.get("lores")
+        if lores is not None and (not small or small["format"] not in FORMATS):
+            raise CameraError("the camera gives no second picture that could be encoded")
         return stream
 
     def start(self) -> None:

@@ -102,6 +102,9 @@ class SimulatedDriver:
             position = self._lens.position if self._position_wanted is None else self._position_wanted
         return merge(held, {"focus": {"position": round(position, 4)}})
 
+    def want_small(self, size_of: Callable[[int, int], tuple[int, int]]) -> None:
+        """Leave it out: it would have to scale its own picture."""
+
     def read(self, timeout_s: float) -> Sample | None:
         """Wait for the next frame's time and make it."""
         imaging = self._opened()

@@ -45,6 +45,7 @@ class World:
     busy: bool = False
     only_nv12: bool = False
     other_transform: bool = False
+    no_lores: bool = False
     deaf_lens: int = 0  # so many times the lens does not hear where to go
     sensor_hdr: bool = False
     opened: list[FakePicamera2] = field(default_factory=list)
@@ -272,6 +273,7 @@ class FakePicamera2:
     ) -> dict[str, Any]:
         return {
             "main": dict(main),
+            "lores": dict(lores) if lores else None,
             "transform": transform,
             "colour_space": colour_space,
             "buffer_count": buffer_count,
@@ -298,6 +300,14 @@ class FakePicamera2:
             if (mode.size, mode.bit_depth) == (wanted["output_size"], wanted["bit_depth"])
         )
         self.buffer_count = config["buffer_count"]
+        if config["lores"]:
+            if self.world_.no_lores:
+                raise RuntimeError("lores stream cannot be had")
+            small = {**config["lores"], "format": main["format"]}
+            if small["size"][0] > main["size"][0] or small["size"][1] > main["size"][1]:
+                raise RuntimeError("lores stream dimensions may not exceed main stream")
+            small["stride"] = -(-small["size"][0] // 64) * 64
+            config["lores"] = small
         self._config = {**config, "main": main}
         self._due = [(0, dict(config["controls"]))]
         self._optics.configure(self._mode, main["size"])

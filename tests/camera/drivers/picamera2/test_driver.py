@@ -360,3 +360,37 @@ def test_nothing_is_done_before_the_camera_is_configured() -> None:
     with pytest.raises(CameraError, match="not configured"):
         driver.apply(CameraSettings())
     driver.close()
+
+
+def _third(width: int, height: int) -> tuple[int, int]:
+    return width // 3 & ~1, height // 3 & ~1
+
+
+def test_the_small_picture_is_the_camera_s_own() -> None:
+    rig = Rig(patch={"video": {"width": 1280, "height": 720}})
+    assert rig.take().small is None
+    rig.driver.want_small(_third)
+    rig.configure({"video": {"width": 1280, "height": 720}})
+    sample = rig.take()
+    assert sample.frame is not None
+    assert sample.small is not None
+    assert (sample.small.width, sample.small.height) == (426, 240)
+    assert np.all(sample.small.to_ndarray()[:240] == np.arange(426) % 200)
+    assert rig.world.mistakes == []
+
+
+def test_a_camera_without_a_second_picture_still_gives_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(no_lores=True)
+    rig.driver.want_small(_third)
+    rig.configure({"video": {"width": 1280, "height": 720}})
+    sample = rig.take()
+    assert sample.frame is not None
+    assert sample.small is None
+    assert "scaled in software" in caplog.text
+
+
+def test_a_main_picture_that_is_small_itself_needs_no_second() -> None:
+    rig = Rig()
+    rig.driver.want_small(lambda width, height: (width, height))
+    rig.configure({"video": {"width": 640, "height": 360}})
+    assert rig.take().small is None

@@ -87,6 +87,18 @@ def test_profile_and_keyframe_interval_get_a_new_encoder_while_the_camera_runs_o
 
 
 @pytest.mark.usefixtures("device")
+def test_beside_the_hardware_s_packets_there_is_a_small_picture_to_encode() -> None:
+    rig = Rig("imx219", pisp=False)
+    rig.driver.want_small(lambda _width, _height: (640, 360))
+    rig.configure({"video": {"width": 1280, "height": 720}})
+    sample = rig.take()
+    assert sample.frame is None
+    assert sample.packets
+    assert sample.small is not None
+    assert (sample.small.width, sample.small.height) == (640, 360)
+
+
+@pytest.mark.usefixtures("device")
 def test_what_the_hardware_cannot_is_not_offered() -> None:
     capabilities = Rig("imx219", pisp=False).capabilities
     assert {"video.quality", "video.h264_level"} <= capabilities.unavailable.keys()
