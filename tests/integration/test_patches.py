@@ -23,13 +23,17 @@ def _values(path: str, control: Any) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries(
             {"x": edge, "y": edge, "width": st.floats(0.1, 0.5), "height": st.floats(0.1, 0.5)}
         )
+    if path == "overlay.text":
+        return st.sampled_from(
+            ["{name} {time}", "{stream.state}", "äöü", "", "{nothing}", "{camera.nothing}"]
+        )
     low, high = control["min"], control["max"]
     # Sizes stay small: it is the one setting whose price is not the agent's.
     if path in ("video.width", "video.height"):
         return st.integers(64, 640)
     beyond = (high - low) * 0.2
     numbers = st.floats(low - beyond, high + beyond)
-    whole = path.endswith(("_us", "_k", "_bps"))
+    whole = path.endswith(("_us", "_k", "_bps", ".quality"))
     return numbers.map(round) if whole else numbers
 
 
