@@ -1,4 +1,4 @@
-"""The command line: `edge-agent run`, `demo`, `check`, `send`, `watch`, `cameras`, `contract`."""
+"""The command line: `edge-agent run`, `demo`, `check`, `send`, `watch`, `schedule`, `cameras`, `contract`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+schedule_app = typer.Typer(help="What schedules will do.", no_args_is_help=True)
+app.add_typer(schedule_app, name="schedule")
 
 _EXIT_USAGE = 2
 _EXIT_NO_BROKER = 5
@@ -253,6 +256,45 @@ def watch(
             asyncio.run(watching.watch_live(config=configuration.mqtt, clock=clock, console=Console()))
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+@schedule_app.command()
+def show(
+    config: ConfigOption = None,
+    days: Annotated[int, typer.Option("--days", "-d", min=1, max=31, help="How many days.")] = 7,
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="The first day. Default: today"),
+    ] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Draw a picture into this file instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what holds when in the coming days, each switch, and the sun."""
+    from edge_agent.console.schedule import read_preview  # noqa: PLC0415 - `--help` stays quick
+
+    configuration, _ = _load(config)
+    preview, wrong = read_preview(configuration, first=first.date() if first else None, days=days)
+    title = f"{configuration.node.name}: {_span(preview.days[0].date, preview.days[-1].date)}"
+    if as_json:
+        typer.echo(json.dumps(preview.document()))
+    elif png is not None:
+        from edge_agent.console.schedule_picture import save_picture  # noqa: PLC0415 - only where it draws
+
+        save_picture(preview, png, title=title)
+        typer.echo(f"{png} written")
+    else:
+        from rich.console import Console  # noqa: PLC0415 - only where it shows something
+
+        from edge_agent.console.schedule import timeline  # noqa: PLC0415 - see above
+
+        console = Console()
+        console.print(timeline(preview, title=title, width=console.width))
+    if wrong:
+        _fail("\n".join(wrong), 1)
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first:%A, %d %B %Y}" if first == last else f"{first:%a %d %b} to {last:%a %d %b %Y}"
 
 
 @app.command()

@@ -57,7 +57,9 @@ ALLOWED: dict[str, set[str]] = {
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
     "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},
-    "schedules": {*_FEATURE, "configuration", "profiles.config"},
+    "schedules": {*_FEATURE, "configuration", "profiles.config", "schedules.reading"},
+    # judges schedules where no agent runs, so it knows everybody's commands
+    "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
@@ -69,12 +71,14 @@ ALLOWED: dict[str, set[str]] = {
     "client": {"clock", "contract.reply", "contract.topics", "errors", "mqtt"},
     "client_source": {"catalogue", "contract", "feature", "storage"},
     "console": {*_GROUND, "config", "contract.reply", "feature", "mqtt"},
+    "console.schedule": {"config", "schedules", "schedules.reading"},
+    "console.schedule_picture": {"schedules"},
     "console.run": {*_GROUND, "agent", "config", "feature"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},
-    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run", "demo",
-            "feature"},
+    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
+            "console.schedule", "console.schedule_picture", "demo", "feature"},
     "__main__": {"cli"},
 }  # fmt: skip
 
@@ -82,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
 FOREIGN: dict[str, set[str]] = {
     "paho": {"mqtt"},
     "typer": {"cli"},
-    "rich": {"cli", "console", "demo"},
+    "rich": {"cli", "console", "console.schedule", "demo"},
     "amqtt": {"demo"},
     "apscheduler": {"schedules"},
     "astral": {"profiles", "schedules"},
@@ -92,7 +96,7 @@ FOREIGN: dict[str, set[str]] = {
     "requests": {"stream"},
     "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers", "camera.overlay"},
-    "PIL": {"camera", "camera.drivers", "camera.overlay", "demo.contact_sheet"},
+    "PIL": {"camera", "camera.drivers", "camera.overlay", "console.schedule_picture", "demo.contact_sheet"},
     "picamera2": {"camera.drivers"},
     "libcamera": {"camera.drivers"},
 }

@@ -12,7 +12,7 @@ from edge_agent.schedules.plan import Planned
 from edge_agent.schedules.schedule import Schedule
 from edge_agent.schedules.store import Saved
 
-__all__ = ["Book", "Judge", "hint"]
+__all__ = ["Book", "Judge", "runs_another"]
 
 # Says why a schedule's profile or command cannot be, None where it can; and which key is wrong.
 Judge = Callable[[Schedule], RefusedError | None]
@@ -69,12 +69,25 @@ class Book:
                 continue
             entry = self.entries[name]
             key = "profile" if planned.schedule.profile else "arguments" if error.field else "command"
-            written = hint(error) if entry.source == "file" else ""
+            written = _hint(error) if entry.source == "file" else ""
             wrong[name] = f"{entry.where(key)}: {key}: {error.message}{written}"
         return good, wrong
 
 
-def hint(error: RefusedError) -> str:
+def runs_another(schedule: Schedule) -> RefusedError | None:
+    """Return why a schedule may not run schedules, itself among them."""
+    arguments = schedule.arguments
+    action = arguments.get("action") if isinstance(arguments, Mapping) else arguments
+    if schedule.command != "schedule" or action != "run_now":
+        return None
+    return RefusedError(
+        "a schedule that runs schedules would go in circles; let it do the same itself",
+        code="loop",
+        field="arguments",
+    )
+
+
+def _hint(error: RefusedError) -> str:
     """Return what may have happened to a value on its way through YAML."""
     if isinstance(error.value, bool):
         return "; in YAML, on and off as words need quotes"

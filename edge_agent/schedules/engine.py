@@ -47,14 +47,14 @@ class Jump:
 
 
 class Engine:
-    """`execute` carries out what a schedule does; `told` hears of each outcome, `problem` of troubles."""
+    """`execute` does it and returns the outcome, `told` hears of each outcome, `problem` of troubles."""
 
     def __init__(
         self,
         *,
         clock: Clock,
         memory: Memory,
-        execute: Callable[[Schedule], Awaitable[Any]],
+        execute: Callable[[Schedule], Awaitable[str]],
         told: Callable[[Result], None],
         problem: Callable[[str, str | None], None],
         changed: Callable[[], None],
@@ -263,13 +263,13 @@ class Engine:
             self.memory.held = Held(schedule=planned.name, profile=profile, at=at, seen_at=self._clock.now())
             self.memory.dirty = True
 
-    async def _execute(self, run: Run) -> None:
+    async def _execute(self, run: Run) -> str:
         memory, schedule = self.memory, run.planned.schedule
         if schedule.command and schedule.rule != "skip" and run.planned.name not in memory.running:
             # On disk before it begins: after a kill it is not begun again.
             memory.running[run.planned.name] = memory.seen[run.planned.name] = run.at
             await self._save()
-        await self._carry_out(schedule)
+        return await self._carry_out(schedule)
 
     async def _ended(self, run: Run, ended: Ended) -> None:
         name = run.planned.name
@@ -277,7 +277,7 @@ class Engine:
         if ended.error is None:
             self._seen_to(run.planned, run.at)
         self._tell_failing(name, ended.error)
-        self._tell(run, "done" if ended.error is None else "failed", ended)
+        self._tell(run, ended.outcome, ended)
         if durable:
             await self._save()
 

@@ -9,20 +9,21 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from edge_agent.clock import rfc3339
+from edge_agent.config import Configuration
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.status import Part
 from edge_agent.errors import EdgeAgentError, RefusedError, suggestion
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.schedules.arguments import ScheduleArguments, definition_of, planned_of, refuse_fields
-from edge_agent.schedules.book import Book
+from edge_agent.schedules.book import Book, runs_another
 from edge_agent.schedules.engine import Engine
 from edge_agent.schedules.files import Entry
 from edge_agent.schedules.memory import Memory, Result
 from edge_agent.schedules.place import Place, place_of
 from edge_agent.schedules.schedule import Schedule
 from edge_agent.schedules.status import entry_document, schedule_status, sun_document
-from edge_agent.schedules.store import Store
+from edge_agent.schedules.store import Store, saved_path
 
 __all__ = ["SchedulesFeature"]
 
@@ -43,7 +44,7 @@ class SchedulesFeature(Feature):
         # Where schedules are, and by which clock they go, is said in the section `profiles`.
         super().__init__(host=host, config=config or host.configuration.section("profiles", ProfilesConfig))
         state_dir = host.configuration.state_dir
-        self._store = Store(path=state_dir / "schedules.d" / "saved.json")
+        self._store = Store(path=saved_path(state_dir))
         self._engine = Engine(
             clock=host.clock,
             memory=Memory(path=state_dir / "schedules.json"),
@@ -59,6 +60,13 @@ class SchedulesFeature(Feature):
         self._tasks: list[asyncio.Task[None]] = []
         self._deaf = host.events.listen(self._hear)
         self._profiles_changed = asyncio.Event()
+
+    @classmethod
+    def faults(cls, configuration: Configuration) -> list[str]:
+        """Return what is wrong with the schedules, each with file, line and key."""
+        from edge_agent.schedules.reading import faults  # noqa: PLC0415 - knows all commands, for `check` alone
+
+        return faults(configuration)
 
     def status(self) -> Mapping[str, Part]:
         """Return what holds, what comes next, and how the last ones ended."""
@@ -178,10 +186,7 @@ class SchedulesFeature(Feature):
 
     async def _run_now(self, entry: Entry, call: Call) -> Outcome:
         schedule = entry.schedule
-        if schedule.profile:
-            name, given = "profile", {"name": schedule.profile}
-        else:
-            name, given = str(schedule.command), schedule.arguments
+        name, given = _what(schedule)
         outcome = await self.host.commands.execute(
             name, given, cause=call.cause, strict=call.strict, dry_run=call.dry_run
         )
@@ -253,17 +258,11 @@ class SchedulesFeature(Feature):
     def _judge(self, schedule: Schedule) -> RefusedError | None:
         if schedule.profile is not None:
             return self._no_profile.get(schedule.profile)
-        if schedule.command == "schedule" and _runs_another(schedule.arguments):
-            return RefusedError(
-                "a schedule that runs schedules would go in circles; let it do the same itself",
-                code="loop",
-                field="arguments",
-            )
         try:
             self.host.commands.check(str(schedule.command), schedule.arguments)
         except RefusedError as error:
             return error
-        return None
+        return runs_another(schedule)
 
     def _adopt(self) -> None:
         plans, self._wrong = self._book.judged(self._judge)
@@ -275,12 +274,11 @@ class SchedulesFeature(Feature):
         self._engine.adopt(plans, names=self._book.entries)
         self.host.status_changed()
 
-    async def _execute(self, schedule: Schedule) -> None:
-        cause = f"schedule {schedule.name}"
-        if schedule.profile:
-            await self.host.commands.execute("profile", {"name": schedule.profile}, cause=cause)
-        else:
-            await self.host.commands.execute(str(schedule.command), schedule.arguments, cause=cause)
+    async def _execute(self, schedule: Schedule) -> str:
+        name, arguments = _what(schedule)
+        outcome = await self.host.commands.execute(name, arguments, cause=f"schedule {schedule.name}")
+        # What was set by hand may hold against schedules for a while; the profile then comes after it.
+        return "held" if schedule.profile and outcome.result.get("held") else "done"
 
     def _hear(self, kind: str, document: Mapping[str, Any]) -> None:
         if kind != "profile":
@@ -303,6 +301,8 @@ class SchedulesFeature(Feature):
         )
 
 
-def _runs_another(arguments: Any) -> bool:
-    action = arguments.get("action") if isinstance(arguments, Mapping) else arguments
-    return bool(action == "run_now")
+def _what(schedule: Schedule) -> tuple[str, Any]:
+    """Return the command that a schedule comes to, and its arguments."""
+    if schedule.profile is not None:
+        return "profile", {"name": schedule.profile}
+    return str(schedule.command), schedule.arguments

@@ -39,8 +39,8 @@ class Held(BaseModel):
 class Result(BaseModel):
     """How one run ended.
 
-    `outcome` is done, failed, skipped (missed, by its rule), overridden (another one holds), by_hand
-    (somebody set something else meanwhile) or ended_with_agent.
+    `outcome` is done, failed, held (what was set by hand holds for a while), skipped (missed, by its rule),
+    overridden (another one holds), by_hand (somebody set something else meanwhile) or ended_with_agent.
     """
 
     model_config = ConfigDict(frozen=True)

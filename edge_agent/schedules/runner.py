@@ -39,10 +39,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: `error` is None where it went well."""
+    """How a run ended: `outcome` is failed where there is an `error`, else what `execute` returned."""
 
     begun_at: datetime
     took_s: float
+    outcome: str = "failed"
     error: str | None = None
 
 
@@ -53,7 +54,7 @@ class Runner:
         self,
         *,
         clock: Clock,
-        execute: Callable[[Run], Awaitable[None]],
+        execute: Callable[[Run], Awaitable[str]],
         ended: Callable[[Run, Ended], Awaitable[None]],
     ) -> None:
         self._clock = clock
@@ -117,20 +118,19 @@ class Runner:
         retry_s, tries = _FIRST_RETRY_S, 0
         while wanted():
             try:
-                await self._execute(run)
+                outcome = await self._execute(run)
             except EdgeAgentError as error:
                 waited_s = clock.monotonic() - begun_s
                 away = isinstance(error, CameraUnavailableError)
                 tries += 0 if away else 1
                 if not error.transient or tries >= _MAX_TRIES or _impatient(run, waited_s + retry_s):
-                    return Ended(begun_at, waited_s, error.message)
+                    return Ended(begun_at, waited_s, error=error.message)
             except Exception as error:
                 logger.exception("The schedule %s failed", run.planned.name)
-                return Ended(
-                    begun_at, clock.monotonic() - begun_s, f"an unexpected {type(error).__name__}: {error}"
-                )
+                message = f"an unexpected {type(error).__name__}: {error}"
+                return Ended(begun_at, clock.monotonic() - begun_s, error=message)
             else:
-                return Ended(begun_at, clock.monotonic() - begun_s)
+                return Ended(begun_at, clock.monotonic() - begun_s, outcome)
             await clock.sleep(retry_s)
             if run.patience_s is not None:
                 retry_s = min(retry_s * 2, _LONGEST_RETRY_S)

@@ -18,12 +18,17 @@ from edge_agent.errors import RefusedError, StorageError
 from edge_agent.schedules.schedule import Schedule
 from edge_agent.storage import write_atomically
 
-__all__ = ["MAX_SAVED", "Saved", "Store"]
+__all__ = ["MAX_SAVED", "Saved", "Store", "saved_path"]
 
 logger = logging.getLogger(__name__)
 
 MAX_SAVED: Final = 500
 _MAX_BYTES: Final = 4 * 1024 * 1024
+
+
+def saved_path(state_dir: Path) -> Path:
+    """Return the file that schedules are saved in."""
+    return state_dir / "schedules.d" / "saved.json"
 
 
 class Saved(BaseModel):
@@ -43,8 +48,8 @@ class Store:
         self._path = path
         self.saved = Saved()
 
-    def load(self) -> str | None:
-        """Read what was saved; return what is wrong with it. A damaged file is set aside."""
+    def load(self, *, set_aside: bool = True) -> str | None:
+        """Read what was saved; return what is wrong with it. What is damaged can be set aside."""
         try:
             with self._path.open("rb") as file:
                 content = file.read(_MAX_BYTES)
@@ -57,6 +62,8 @@ class Store:
         except OSError as error:
             return f"{self._path}: {error.strerror or error}"
         except (ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            if not set_aside:
+                return f"{self._path}: it is damaged"
             aside = self._path.with_suffix(".damaged")
             logger.warning("%s is damaged; it is set aside as %s", self._path, aside, exc_info=True)
             with contextlib.suppress(OSError):

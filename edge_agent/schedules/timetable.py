@@ -52,7 +52,7 @@ class Timetable:
             self._queue_next(planned, max(now, (seen or {}).get(planned.name, now)))
         for planned in self._profiles:
             if (at := planned.last_at(now)) is not None:
-                self._take_last(planned, at)
+                self._take_last(planned, at, now)
 
     def take(self, now: datetime) -> list[Due]:
         """Return what has come due since the last call, the oldest first, of each schedule the newest."""
@@ -66,7 +66,7 @@ class Timetable:
             due.pop(name, None)
             due[name] = Due(at, planned)
             if planned.schedule.profile:
-                self._take_last(planned, at)
+                self._take_last(planned, at, now)
             self._queue_next(planned, at)
         while self._ends and self._ends[0][0] <= now:
             heapq.heappop(self._ends)
@@ -120,8 +120,8 @@ class Timetable:
         self._next[planned.name] = following
         heapq.heappush(self._queue, (following, planned.order, planned.name))
 
-    def _take_last(self, planned: Planned, at: datetime) -> None:
+    def _take_last(self, planned: Planned, at: datetime, now: datetime) -> None:
         self._last[planned.name] = at
         ends = planned.ends(at)
-        if ends is not None:
+        if ends is not None and ends > now:
             heapq.heappush(self._ends, (ends, planned.order, planned.name))
