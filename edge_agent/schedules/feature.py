@@ -213,7 +213,7 @@ class SchedulesFeature(Feature):
             self._store.require(call.arguments.if_version)
             await asyncio.to_thread(edit)
             self._book = await asyncio.to_thread(self._book.with_saved, self._store.saved)
-            self._adopt()
+            await self._adopt()
             return self._book.version
 
     def _load(self, place: Place) -> None:
@@ -227,14 +227,15 @@ class SchedulesFeature(Feature):
 
     async def _live(self) -> None:
         await self._learn_profiles(self._profiles())
-        self._adopt()
+        await self._adopt()
         running = asyncio.get_running_loop().create_task(self._engine.run(), name="schedules: engine")
         try:
             while True:
                 await self._profiles_changed.wait()
                 self._profiles_changed.clear()
-                await self._learn_profiles(self._profiles())
-                self._adopt()
+                async with self._editing:
+                    await self._learn_profiles(self._profiles())
+                    await self._adopt()
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -264,8 +265,9 @@ class SchedulesFeature(Feature):
             return error
         return runs_another(schedule)
 
-    def _adopt(self) -> None:
-        plans, self._wrong = self._book.judged(self._judge)
+    async def _adopt(self) -> None:
+        # A thousand schedules take longer than the event loop may be kept.
+        plans, self._wrong = await asyncio.to_thread(self._book.judged, self._judge)
         wrong = [*self._book.file_problems, *self._wrong.values()]
         for message in wrong:
             logger.warning("%s", message)

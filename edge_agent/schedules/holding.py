@@ -7,13 +7,13 @@ holds again. Of equal priority the newest holds, and of two at the same second t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from edge_agent.schedules.plan import Planned
 
-__all__ = ["Hold", "holding"]
+__all__ = ["Hold", "Wish", "holding"]
 
 
 @dataclass(frozen=True)
@@ -40,30 +40,30 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class Wish:
+    """The last time of one schedule, and until when it lies over others; None makes it ground."""
+
     planned: Planned
     at: datetime
     ends: datetime | None
 
     @property
     def rank(self) -> tuple[int, datetime, int]:
+        """Which one holds: the highest."""
         return self.planned.schedule.priority, self.at, self.planned.order
 
     @property
     def age(self) -> tuple[datetime, int, int]:
+        """Which one is the ground: the newest."""
         return self.at, self.planned.schedule.priority, self.planned.order
 
 
-def holding(plans: Iterable[Planned], last: Mapping[str, datetime], now: datetime) -> Hold | None:
-    """Return what should hold now; `last` says when the time of each last came, by its name."""
-    ground: _Wish | None = None
-    layers: list[_Wish] = []
-    over: list[_Wish] = []
-    for planned in plans:
-        at = last.get(planned.name)
-        if at is None or at > now:
-            continue
-        wish = _Wish(planned, at, planned.ends(at))
+def holding(wishes: Iterable[Wish], now: datetime) -> Hold | None:
+    """Return what should hold now, of the last time of each schedule."""
+    ground: Wish | None = None
+    layers: list[Wish] = []
+    over: list[Wish] = []
+    for wish in wishes:
         if wish.ends is None:
             if ground is None or wish.age > ground.age:
                 ground = wish

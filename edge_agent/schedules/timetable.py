@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge_agent.schedules.holding import Hold, holding
+from edge_agent.schedules.holding import Hold, Wish, holding
 from edge_agent.schedules.plan import Planned
 
 __all__ = ["Due", "Ends", "Timetable"]
@@ -35,7 +35,7 @@ class Timetable:
     def __init__(self, plans: Iterable[Planned]) -> None:
         self.plans = {planned.name: planned for planned in plans}
         self._profiles = [planned for planned in self.plans.values() if planned.schedule.profile]
-        self._last: dict[str, datetime] = {}
+        self._last: dict[str, Wish] = {}
         self._next: dict[str, datetime] = {}
         self._queue: list[tuple[datetime, int, str]] = []
         self._ends: list[tuple[datetime, int, str]] = []
@@ -75,7 +75,7 @@ class Timetable:
 
     def holds(self, now: datetime) -> Hold | None:
         """Return which profile should hold."""
-        return holding(self._profiles, self._last, now)
+        return holding(self._last.values(), now)
 
     def next_of(self, name: str) -> datetime | None:
         """Return when a schedule comes next, None where it does not."""
@@ -121,7 +121,7 @@ class Timetable:
         heapq.heappush(self._queue, (following, planned.order, planned.name))
 
     def _take_last(self, planned: Planned, at: datetime, now: datetime) -> None:
-        self._last[planned.name] = at
         ends = planned.ends(at)
+        self._last[planned.name] = Wish(planned, at, ends)
         if ends is not None and ends > now:
             heapq.heappush(self._ends, (ends, planned.order, planned.name))

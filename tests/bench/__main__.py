@@ -1,6 +1,6 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [controls] [--seconds 60]
+python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import psutil
 from tests.agent_process import AgentProcess
 from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
+from tests.bench.schedules import cost_of, lateness_under_load
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
 from tests.rtsp_servers import ReceiverProcess
@@ -179,6 +180,24 @@ def controls(directory: Path, _seconds: float) -> None:
     )
 
 
+def schedules(directory: Path, seconds: float) -> None:
+    """What a thousand schedules cost, and how late they come, idle and beside many commands."""
+    one, thousand = cost_of(directory, 0), cost_of(directory, 1000)
+    say("schedules, 1,000 beside one")
+    for told, cost in (("one", one), ("1,000", thousand)):
+        say(
+            f"  {told}: online after {cost.online_s:.2f} s, next switch told after {cost.scheduled_s:.2f} s, "
+            f"agent {cost.rss_mib:.1f} MiB"
+        )
+    idle, busy, rate = lateness_under_load(directory, min(seconds, 30))
+    say(f"  ten each second, under load from {rate:.0f} commands a second")
+    for told, late in (("idle", idle), ("under load", busy)):
+        say(
+            f"    {told}: {len(late)} runs, late p50 {percentile(late, 0.5) * 1000:.1f} ms, "
+            f"p99 {percentile(late, 0.99) * 1000:.1f} ms, at most {max(late) * 1000:.1f} ms"
+        )
+
+
 def children_of(pid: int) -> dict[str, int]:
     """Return the agent's children by what they run, without asking the agent to say more than it does."""
     modules = {"edge_agent.camera.process": "camera", "edge_agent.stream.publisher": "publisher"}
@@ -197,6 +216,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "memory": memory,
     "video": video,
     "controls": controls,
+    "schedules": schedules,
 }
 
 
