@@ -18,9 +18,12 @@ from edge_agent.schedules.words import as_clock_time, as_duration, as_moment, lo
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
+    from edge_agent.schedules.triggers import SunTrigger
+
 __all__ = ["Planned"]
 
 _SECOND: Final = timedelta(seconds=1)
+_HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _LOOK_BACK: Final = timedelta(days=367)
 _LOOK_AHEAD: Final = timedelta(days=9 * 366)
@@ -51,6 +54,7 @@ class Planned:
         self._place = place
         self._days = Days(schedule)
         self._once_a_day = False
+        self._sun: SunTrigger | None = None
         self._trigger = self._new_trigger()
         self._refuse_never()
 
@@ -86,15 +90,32 @@ class Planned:
     def last_at(self, moment: datetime) -> datetime | None:
         """Return the last time at or before `moment`, looking back a year at most."""
         end = moment.astimezone(UTC).replace(microsecond=0)
-        back = _FIRST_LOOK_BACK
+        earliest = end - _LOOK_BACK
+        if self._sun is not None:
+            return self._sun.last_at(end, earliest)
+        end = self._last_day_until(end)
+        # Most come once a day: that is asked first. Others come more often, or much less.
+        back = _DAY + _HOUR if self._once_a_day else _FIRST_LOOK_BACK
         while True:
-            begin = end - min(back, _LOOK_BACK)
+            begin = max(end - back, earliest)
             found = self.next_after(begin)
             if found is not None and found <= end:
                 return self._last_between(found, end)
-            if back >= _LOOK_BACK:
+            if begin == earliest:
                 return None
             back *= 4
+
+    def _last_day_until(self, moment: datetime) -> datetime:
+        """Return the moment, or the end of the last of the schedule's days before it."""
+        if self._days.all:
+            return moment
+        timezone = self._place.timezone
+        day = moment.astimezone(timezone).date()
+        for _ in range(_LOOK_BACK.days):
+            if self._days.holds(day):
+                break
+            day -= _DAY
+        return min(moment, local(day + _DAY, as_clock_time("0:00"), timezone) - _SECOND)
 
     def ends(self, fire: datetime) -> datetime | None:
         """Return until when a time's profile lies over others, None where it is the ground for the next."""
@@ -150,7 +171,8 @@ class Planned:
                     "'sun' needs to know where this is: set profiles.latitude and profiles.longitude",
                     field="sun",
                 )
-            return SunTrigger(sun=schedule.sun, place=self._place, days=self._days)
+            self._sun = SunTrigger(sun=schedule.sun, place=self._place, days=self._days)
+            return self._sun
         return MomentsTrigger([as_moment(text, timezone) for text in schedule.at or ()])
 
     def _refuse_never(self) -> None:

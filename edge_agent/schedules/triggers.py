@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from apscheduler.triggers.base import BaseTrigger
@@ -47,14 +47,14 @@ class SunTrigger(BaseTrigger):  # type: ignore[misc]  # it has no types
         self._place = place
         self._days = days
         self._offset = as_offset(sun.offset)
+        # A day's moment may lie two days from it, by a late sunset and a long offset.
+        self._slack = timedelta(days=2) + abs(self._offset)
         self._evening = sun.event in ("sunset", "dusk")
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime | None:
         """Return the first such moment at or after `now`, None where there is none for a year."""
-        # A day's moment may lie two days from it, by a late sunset and a long offset.
-        slack = timedelta(days=2) + abs(self._offset)
-        day: date | None = (now.astimezone(self._place.timezone) - slack).date()
-        for _ in range(_YEAR_DAYS + 2 * slack.days):
+        day: date | None = (now.astimezone(self._place.timezone) - self._slack).date()
+        for _ in range(_YEAR_DAYS + 2 * self._slack.days):
             day = self._days.next_from(day) if day is not None else None
             if day is None:
                 return None
@@ -63,6 +63,18 @@ class SunTrigger(BaseTrigger):  # type: ignore[misc]  # it has no types
                 return moment
             day += _DAY
         return None
+
+    def last_at(self, moment: datetime, earliest: datetime) -> datetime | None:
+        """Return the last such moment at or before `moment`, not before `earliest`."""
+        day = (moment.astimezone(self._place.timezone) + self._slack).date()
+        while True:
+            if self._days.holds(day):
+                found = self.on(day)
+                if found is not None and found <= moment:
+                    return found if found >= earliest else None
+            day -= _DAY
+            if datetime.combine(day, time(0), tzinfo=UTC) < earliest - self._slack:
+                return None
 
     def on(self, day: date) -> datetime | None:
         """Return the moment of one solar day, in UTC."""

@@ -249,3 +249,33 @@ def test_where_it_does_not_get_dark_there_is_no_dusk_unless_a_bound_says_when() 
     # Too late, not too early: the other bound says nothing here.
     assert day_of(REYKJAVIK, "2026-06-21", event="dusk", not_before="20:00") == "Sat 2026-07-25 01:06:40"
     assert day_of(REYKJAVIK, "2026-06-21", event="dawn", not_before="3:00") == "Sun 2026-06-21 03:00:00"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cron": "0 7 * * mon-fri"},
+        {"cron": "30 2 * * *", "from": "10-01", "until": "03-31"},
+        {"cron": "*/7 5,17 * * *", "days": "sat-sun", "except": "07-01..08-31"},
+        {"cron": "0 0 31 * *"},
+        {"interval": {"every": "7h"}},
+        {"interval": {"every": "50h"}, "days": "mon"},
+        {"at": ["2026-02-03 12:00", "2026-10-25 02:30"]},
+        {"sun": {"event": "sunset", "offset": "3h"}, "days": ["tue"]},
+        {"sun": {"event": "dusk"}, "from": "04-01", "until": "09-30"},
+        {"sun": {"event": "dawn", "offset": "-26h", "not_before": "3:00"}},
+    ],
+)
+def test_the_last_time_is_the_one_before_the_next(fields: dict[str, Any]) -> None:
+    plan = planned(REYKJAVIK, **fields)
+    moment, before = datetime(2026, 1, 1, tzinfo=UTC), None
+    for _ in range(400):
+        following = plan.next_after(moment)
+        if following is None or following.year > 2026:
+            break
+        if before is not None:
+            assert plan.last_at(following - timedelta(seconds=1)) == before
+            assert plan.last_at(before) == before
+            assert plan.last_at(before + (following - before) / 3) == before
+        moment = before = following
+    assert before is not None
