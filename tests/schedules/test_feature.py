@@ -98,6 +98,19 @@ async def test_a_change_by_hand_holds_until_the_next_switch_also_over_a_restart(
         assert house.profile() == ("night", "schedule dusk")
 
 
+async def test_what_is_held_by_hand_holds_against_the_schedules_and_is_told(house: House) -> None:
+    house.schedules(SCHEDULES)
+    async with house.living() as feature:
+        held = {"name": "indoor", "hold_s": 10 * 3600}
+        await house.commands.execute("profile", held, cause="command a1")
+        await house.moment(8 * 3600)
+        assert house.profile()[0] == "indoor"
+        assert status(feature)["holds"]["schedule"] == "dusk"
+        assert status(feature)["last"][0]["outcome"] == "held"
+        await house.moment(2 * 3600)
+        assert house.profile() == ("night", "schedule dusk")
+
+
 async def test_a_restart_does_not_switch_to_what_is_active(house: House) -> None:
     house.schedules(SCHEDULES)
     for _ in range(3):
