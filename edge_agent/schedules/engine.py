@@ -225,7 +225,7 @@ class Engine:
             self._seen_to(planned, hold.at)
             self._skip(planned, hold.at, now - hold.since)
         else:
-            self._runner.switch(Run(planned, hold.at))
+            self._runner.switch(Run(planned, hold.at, hold.since))
 
     def _command_due(self, planned: Planned, at: datetime, now: datetime) -> None:
         schedule = planned.schedule
@@ -237,7 +237,7 @@ class Engine:
         if rule == "skip":
             self._see(planned, at)  # else when it begins: what has not begun is begun after a kill
         patience_s = rule.total_seconds() if isinstance(rule, timedelta) else _PATIENCE_S
-        if not self._runner.start(Run(planned, at, patience_s)):
+        if not self._runner.start(Run(planned, at, at, patience_s)):
             self._see(planned, at)
             self._add(planned, at, "skipped", error="the last one still runs")
 
@@ -282,7 +282,7 @@ class Engine:
             await self._save()
 
     def _tell(self, run: Run, outcome: str, ended: Ended | None = None) -> None:
-        late_s = (ended.begun_at - run.at).total_seconds() if ended else None
+        late_s = (ended.begun_at - run.since).total_seconds() if ended else None
         self._add(
             run.planned,
             run.at,

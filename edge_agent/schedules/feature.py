@@ -55,6 +55,7 @@ class SchedulesFeature(Feature):
         )
         self._book: Book
         self._wrong: dict[str, str] = {}
+        self._logged: set[str] = set()
         self._no_profile: dict[str, RefusedError] = {}
         self._editing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -270,7 +271,9 @@ class SchedulesFeature(Feature):
         plans, self._wrong = await asyncio.to_thread(self._book.judged, self._judge)
         wrong = [*self._book.file_problems, *self._wrong.values()]
         for message in wrong:
-            logger.warning("%s", message)
+            if message not in self._logged:
+                logger.warning("%s", message)
+        self._logged = set(wrong)
         more = [f"and {len(wrong) - _TOLD} more"] if len(wrong) > _TOLD else []
         self.host.problems.set("schedules_invalid", "; ".join([*wrong[:_TOLD], *more]) or None)
         self._engine.adopt(plans, names=self._book.entries)

@@ -30,10 +30,14 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One time of one schedule. A command's is given up after `patience_s` with a camera that is away."""
+    """One time of one schedule, which is due `since`: later than `at` where another one lay over it.
+
+    A command's is given up after `patience_s` with a camera that is away.
+    """
 
     planned: Planned
     at: datetime
+    since: datetime
     patience_s: float | None = None
 
 

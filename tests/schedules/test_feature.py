@@ -111,6 +111,19 @@ async def test_what_is_held_by_hand_holds_against_the_schedules_and_is_told(hous
         assert house.profile() == ("night", "schedule dusk")
 
 
+async def test_what_comes_back_under_another_one_is_late_by_that(house: House) -> None:
+    house.schedules(SCHEDULES + "party: {at: 2026-06-15 18:00, for: 4h, priority: 1, profile: indoor}\n")
+    async with house.living() as feature:
+        await house.moment(6 * 3600)
+        await house.moment(2 * 3600)
+        assert [last["outcome"] for last in status(feature)["last"]] == ["overridden", "done", "done"]
+        assert status(feature)["last"][0]["error"] == "'party' holds"
+        await house.moment(2 * 3600 + 3)
+        assert house.profile() == ("night", "schedule dusk")
+        assert status(feature)["last"][0]["late_s"] == 3
+        assert status(feature)["holds"]["because"] == "'party' has ended: cron 0 20 * * *"
+
+
 async def test_a_restart_does_not_switch_to_what_is_active(house: House) -> None:
     house.schedules(SCHEDULES)
     for _ in range(3):
