@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
-    "assembly": {*_GROUND, "camera.messages", "config", "contract", "health", "stream"},
+    "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
     "agent": {*_GROUND, "assembly", "camera", "config", "contract", "feature", "health", "mqtt", "processes",
               "stream", "system"},
     # the door: what people see
