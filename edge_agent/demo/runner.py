@@ -23,7 +23,6 @@ from edge_agent.console.fleet import Fleet, Node
 from edge_agent.console.observer import Observer
 from edge_agent.demo.view import DemoView, Receiver, plain_line
 from edge_agent.errors import ConfigError, ProcessError
-from edge_agent.profiles.feature import shipped_directory
 
 __all__ = ["run_demo"]
 
@@ -101,7 +100,6 @@ def _listens(port: int) -> bool:
 
 
 def _demo_config(directory: Path, *, mqtt: dict[str, Any], url: str) -> Path:
-    schedules = shipped_directory()
     document = {
         "node": {"id": _NODE, "name": "Demo camera"},
         "mqtt": mqtt,
@@ -110,10 +108,8 @@ def _demo_config(directory: Path, *, mqtt: dict[str, Any], url: str) -> Path:
         "stream": {"url": url, "width": 1280, "height": 720, "fps": 30},
         "status": {"interval_s": 2},
         "heartbeat": {"interval_s": 5},
-        "profiles": {
-            "directories": [str(schedules)] if schedules else [],
-            "day_night": {"mode": "auto", "dwell_s": 2},
-        },
+        # The light alone decides here: schedules by the clock would contradict a day of four minutes.
+        "profiles": {"directories": [], "day_night": {"mode": "auto", "dwell_s": 2}},
         "state_dir": str(directory / "state"),
     }
     path = directory / "config.yaml"
