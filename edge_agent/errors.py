@@ -7,6 +7,7 @@
     ├── CameraError              the camera could not do what it was asked
     │   └── CameraUnavailableError   it is not there right now; transient
     ├── StreamError              the stream's target refused or failed
+    ├── UploadError              an upload's server could not be reached, or broke off; transient
     ├── LinkError                the broker could not be reached; transient
     │   └── LinkRefusedError     the broker answered and said no
     ├── StorageError             the disk refused
@@ -33,6 +34,7 @@ __all__ = [
     "RefusedError",
     "StorageError",
     "StreamError",
+    "UploadError",
     "nearest",
     "suggestion",
 ]
@@ -100,6 +102,13 @@ class StreamError(EdgeAgentError):
     """The stream's target refused or failed."""
 
     default_code = "stream_failed"
+
+
+class UploadError(EdgeAgentError):
+    """An upload's server could not be reached, or broke off."""
+
+    default_code = "upload_failed"
+    transient = True
 
 
 class LinkError(EdgeAgentError):

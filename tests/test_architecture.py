@@ -61,6 +61,9 @@ ALLOWED: dict[str, set[str]] = {
     # judges schedules where no agent runs, so it knows everybody's commands
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
     "snapshots": {*_FEATURE, "camera.messages"},
+    "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
+    "snapshots": {*_FEATURE, "camera.messages", "snapshots.upload"},
+    "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
@@ -92,6 +95,8 @@ FOREIGN: dict[str, set[str]] = {
     "astral": {"profiles", "schedules"},
     "gpiozero": {"profiles"},
     "psutil": {"health"},
+    "requests": {"snapshots.upload"},
+    "urllib3": {"snapshots.upload"},
     "yaml": {"configuration", "profiles", "demo"},
     "requests": {"stream"},
     "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},

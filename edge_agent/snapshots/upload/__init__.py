@@ -1,0 +1,1 @@
+"""The upload spool: pictures on disk until a server has confirmed them."""
