@@ -1,0 +1,53 @@
+"""The TLS context of an upload, made anew when a file was replaced."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from edge_agent.errors import UploadError
+from edge_agent.snapshots.upload.config import UploadConfig
+
+__all__ = ["stamps", "tls_context"]
+
+
+def tls_context(config: UploadConfig, *, with_certificate: bool) -> ssl.SSLContext:
+    """Return a context, TLS 1.2 or later. Reads the disk. Raises UploadError `tls_failed`."""
+    try:
+        context = ssl.create_default_context(cafile=config.ca)
+    except (OSError, ValueError) as error:
+        raise _unusable(f"the CA file '{config.ca}' (upload.ca)", error) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not config.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if with_certificate and config.cert is not None:
+        try:
+            # An encrypted key would make OpenSSL ask on the terminal and wait for ever.
+            context.load_cert_chain(config.cert, config.key, password=_no_password)
+        except (OSError, ValueError) as error:
+            files = f"'{config.cert}' with the key '{config.key or config.cert}'"
+            raise _unusable(f"the client certificate {files} (upload.cert, upload.key)", error) from error
+    return context
+
+
+def stamps(config: UploadConfig) -> tuple[int, ...]:
+    """Return what changes when one of the files is replaced."""
+    return tuple(_stamp(path) for path in (config.ca, config.cert, config.key) if path is not None)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _unusable(what: str, error: Exception) -> UploadError:
+    return UploadError(f"{what} cannot be used: {error}", code="tls_failed")
+
+
+def _no_password() -> str:
+    raise ValueError(
+        "the private key is encrypted; it must be stored without a passphrase, readable by the agent only"
+    )
