@@ -1,0 +1,175 @@
+"""The uploads that are kept: in memory what there is to know at any moment, on disk what must last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from edge_agent.errors import EdgeAgentError, RefusedError, StorageError, suggestion
+from edge_agent.snapshots.upload.lanes import Entry
+from edge_agent.snapshots.upload.record import Parked, Record
+from edge_agent.snapshots.upload.spool import Found, Spool
+from edge_agent.snapshots.upload.threads import Threads
+
+__all__ = ["Keeper"]
+
+_MB: Final = 1_000_000
+# Each is some hundred bytes in memory and two files on disk.
+_MAX_UPLOADS: Final = 10_000
+_DISK_THREADS: Final = 4
+# So many records are kept in memory, too: what is sent at once need not be read back.
+_FRESH_UPLOADS: Final = 100
+
+
+class Keeper:
+    """The spool for the event loop: the disk has threads of its own, and several share a wait for it.
+
+    Everything raises StorageError where the disk refuses.
+    """
+
+    def __init__(self, *, spool: Spool, limit_mb: int, min_free_mb: int) -> None:
+        self._spool = spool
+        self._limit_bytes = limit_mb * _MB
+        self._min_free_bytes = min_free_mb * _MB
+        self._disk = Threads(name="upload-disk", count=_DISK_THREADS)
+        self._entries: dict[str, Entry] = {}
+        self._promised = 0
+        self._kept_bytes = 0
+        self._promised_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What all that is kept takes."""
+        return self._kept_bytes
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._disk.start()
+
+    async def stop(self, timeout_s: float) -> bool:
+        """End them; tell whether the disk was done in time."""
+        return await self._disk.stop(timeout_s)
+
+    async def open(self) -> Found:
+        """Read what is on disk; the records are to be entered by `enter`."""
+        return await self._disk.run(self._spool.open)
+
+    def entries(self, state: str | None = None) -> list[Entry]:
+        """Return what is kept, or what of it is in a state."""
+        return [entry for entry in self._entries.values() if state is None or entry.state == state]
+
+    def find(self, ticket: str) -> Entry | None:
+        """Return an upload."""
+        return self._entries.get(ticket)
+
+    def parked(self, ticket: str) -> Entry:
+        """Return a parked upload. Raises RefusedError `not_parked`."""
+        entry = self._entries.get(ticket)
+        if entry is None or entry.state != "parked":
+            parked = [found.ticket for found in self.entries("parked")]
+            what = "not parked" if entry is not None else f"not known{suggestion(ticket, parked)}"
+            raise RefusedError(
+                f"the upload '{ticket[:80]}' is {what}",
+                code="not_parked",
+                field="ticket",
+                allowed=parked[:20],
+            )
+        return entry
+
+    def enter(self, record: Record, *, origin: str, doubtful: bool) -> Entry:
+        """Note what is on disk."""
+        entry = Entry(
+            ticket=record.ticket,
+            picture_id=record.picture.id,
+            content_name=record.content_name,
+            time=record.picture.time,
+            size_bytes=record.picture.size_bytes,
+            origin=origin,
+            state="waiting" if record.parked is None else "parked",
+            doubtful=doubtful,
+            record=None if doubtful or len(self._entries) >= _FRESH_UPLOADS else record,
+        )
+        self._entries[entry.ticket] = entry
+        self._kept_bytes += entry.size_bytes
+        return entry
+
+    def keep(
+        self, record: Record, content: bytes | Path, ended: Callable[[BaseException | None], None]
+    ) -> None:
+        """Put an upload on disk for good and have `ended` called, with the error where nothing of it stays.
+
+        Raises StorageError `spool_full` where there is no room.
+        """
+        size_bytes = record.picture.size_bytes
+        self._must_fit(size_bytes)
+        # Counted from here on: those that come at once must fit together.
+        self._promised += 1
+        self._promised_bytes += size_bytes
+
+        def kept(_: None, error: BaseException | None) -> None:
+            self._promised -= 1
+            self._promised_bytes -= size_bytes
+            ended(error)
+
+        self._disk.call(partial(self._write, record, content), kept)
+
+    async def remove(self, entries: Iterable[Entry]) -> None:
+        """Remove uploads for good, and forget them."""
+        known = list(entries)
+        names = {entry.ticket: entry.content_name for entry in known}
+        await self._disk.run(partial(self._spool.remove, names))
+        self._forget(known)
+
+    async def rewrite(self, entries: Sequence[Entry], parked: Parked | None) -> None:
+        """Write down that uploads are parked, or with None that they are not."""
+
+        def rewrite() -> None:
+            for entry in entries:
+                record = self._spool.read(entry.ticket)
+                self._spool.rewrite(record.model_copy(update={"parked": parked}))
+            self._spool.sync()
+
+        await self._disk.run(rewrite)
+
+    async def set_aside(self, entry: Entry) -> None:
+        """Move a damaged upload out of the way, and forget it."""
+        await self._disk.run(partial(self._spool.set_aside, entry.ticket, entry.content_name))
+        self._forget([entry])
+
+    def _must_fit(self, size_bytes: int) -> None:
+        taken = self._kept_bytes + self._promised_bytes
+        if taken + size_bytes > self._limit_bytes:
+            full = f"{taken} of {self._limit_bytes} bytes (upload.limit_mb)"
+        elif len(self._entries) + self._promised >= _MAX_UPLOADS:
+            full = f"{_MAX_UPLOADS} pictures"
+        else:
+            return
+        raise StorageError(
+            f"the upload spool is full: {full} wait or are parked; they are kept, this one is not taken",
+            code="spool_full",
+            value=taken,
+        )
+
+    def _write(self, record: Record, content: bytes | Path) -> None:
+        free = self._spool.free_bytes()
+        if free - record.picture.size_bytes < self._min_free_bytes:
+            raise StorageError(
+                f"the disk of {self._spool.directory} is full: {free} bytes are free, "
+                f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
+                "this one is not taken: free some space",
+                code="disk_full",
+                value=free,
+            )
+        try:
+            self._spool.write(record, content)
+            self._spool.sync()
+        except EdgeAgentError:
+            self._spool.discard(record)
+            raise
+
+    def _forget(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if self._entries.pop(entry.ticket, None) is not None:
+                self._kept_bytes -= entry.size_bytes
