@@ -80,6 +80,7 @@ class UploadServer:
         self.connections = 0
         self.poisoned: str | None = None
         self.webdav = webdav
+        self.no_folder_status = 409
         self.auth = auth
         self.head = head
         self.keep_bodies = keep_bodies
@@ -208,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault.status is None or 200 <= fault.status < 300:
             if owner.webdav and (self.path.rpartition("/")[0] or "/") not in owner.folders:
-                self._answer(409)
+                self._answer(owner.no_folder_status)
                 return
             self._store(content)
         if fault.drop == "after":

@@ -32,6 +32,8 @@ __all__ = ["Sender"]
 
 _MAX_REDIRECTIONS: Final = 3
 _MAX_FOLDERS: Final = 32
+# How servers say that the folder of a file is missing; nginx says 500.
+_NO_FOLDER: Final = frozenset({403, 404, 409, 500})
 _KEEPS_METHOD: Final = frozenset({307, 308})
 # Where nobody answers at all, this picture has not failed at anything.
 _NOBODY_THERE: Final = frozenset({"dns_failed", "unreachable", "tls_failed"})
@@ -165,7 +167,7 @@ class Sender:
         self, client: Client, destination: Destination, body: Body, headers: dict[str, str | bytes]
     ) -> Answer:
         """Send the picture, on to where the same server wants it, into folders that are made for it."""
-        target, redirections, folders_made = destination.target, 0, False
+        target, redirections, asked_for_folders = destination.target, 0, False
         method = "PUT" if self._config.method == "WEBDAV" else self._config.method
         while True:
             body.seek(0)
@@ -175,11 +177,13 @@ class Sender:
                 if following is None:
                     return answer
                 target, redirections = following, redirections + 1
-            elif self._config.method == "WEBDAV" and answer.status in {404, 409} and not folders_made:
-                refusal = self._make_folders(client, target, self._credentials(destination))
-                if refusal is not None:
-                    return refusal
-                folders_made = True
+            elif self._config.method == "WEBDAV" and answer.status in _NO_FOLDER and not asked_for_folders:
+                made = self._made_folders(client, target, self._credentials(destination))
+                # Another worker may have made them meanwhile: what says clearly that one is missing is
+                # tried again in any case.
+                if not made and answer.status not in {404, 409}:
+                    return answer
+                asked_for_folders = True
             else:
                 return answer
 
@@ -194,25 +198,22 @@ class Sender:
             return None
         return following if following.origin == target.origin else None
 
-    def _make_folders(self, client: Client, target: Target, headers: dict[str, str | bytes]) -> Answer | None:
-        """Make the folders above a file, from the deepest there is; return the answer that forbids it."""
+    def _made_folders(self, client: Client, target: Target, headers: dict[str, str | bytes]) -> bool:
+        """Make the folders above a file, from the deepest there is; tell whether there are new ones."""
         missing: list[Target] = []
-        path = target.path
+        path, made = target.path, False
         while "/" in path.strip("/") and len(missing) < _MAX_FOLDERS:
             path = path.rstrip("/").rpartition("/")[0] + "/"
             folder = parse_target(target.origin + path)
-            answer = client.request("MKCOL", folder, headers=headers)
-            # 405: it is there. 409 and 404: the one above is missing, too.
-            if answer.status == 405 or 200 <= answer.status < 300:
+            status = client.request("MKCOL", folder, headers=headers).status
+            # 404 and 409: the one above is missing, too. All else: it is there now, or nobody may make it.
+            if status not in {404, 409}:
+                made = 200 <= status < 300
                 break
-            if answer.status not in {404, 409}:
-                return answer
             missing.append(folder)
         for folder in reversed(missing):
-            answer = client.request("MKCOL", folder, headers=headers)
-            if answer.status != 405 and not 200 <= answer.status < 300:
-                return answer
-        return None
+            made = 200 <= client.request("MKCOL", folder, headers=headers).status < 300 or made
+        return made
 
     def _credentials(self, destination: Destination) -> dict[str, str | bytes]:
         if not destination.with_credentials:

@@ -437,18 +437,21 @@ async def test_a_new_url_holds_for_what_waits(server: UploadServer, tmp_path: Pa
     assert list(server.stored) == [f"/new/{picture_of(1).id}"]
 
 
-async def test_webdav_makes_the_folders_that_are_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [409, 404, 500])
+async def test_webdav_makes_the_folders_that_are_missing(tmp_path: Path, status: int) -> None:
     with UploadServer(webdav=True) as server:
+        server.no_folder_status = status
         server.folders.add("/dav")
         url = f"{server.url}/dav/{{node}}/{{date:%Y/%m}}/{{file_name}}"
-        async with Owner(tmp_path / "spool", url=url, method="WEBDAV") as owner:
-            await owner.add(1)
-            await owner.done(1)
-            await owner.add(2)
-            await owner.done(2)
+        async with Owner(tmp_path / "spool", url=url, method="WEBDAV", concurrency=4) as owner:
+            await asyncio.gather(*(owner.add(number) for number in range(4)))
+            await owner.done(4)
+            assert owner.status.parked == 0
+            await owner.add(4)
+            await owner.done(5)
         assert server.folders == {"/", "/dav", "/dav/porch", "/dav/porch/2026", "/dav/porch/2026/11"}
-        assert server.methods()[-2:] == ["PUT", "PUT"]
-        assert len(server.stored) == 2
+        assert server.methods()[-1] == "PUT"
+        assert len(server.stored) == 5
 
 
 async def test_what_stands_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
