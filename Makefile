@@ -1,6 +1,6 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types contract bench contact-sheet test-oldest test-camera clean
+.PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -51,6 +51,9 @@ contract-check: $(BIN)/.dev
 
 bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+crash: $(BIN)/.dev ## Kill an uploading process 500 times and count what the server has; some minutes
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 contact-sheet: $(BIN)/.demo ## A picture before and after each control of the simulated camera: contact-sheet.jpg
 	@$(BIN)/python -m edge_agent.demo.contact_sheet contact-sheet.jpg
