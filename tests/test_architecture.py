@@ -60,8 +60,6 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": {*_FEATURE, "configuration", "profiles.config", "schedules.reading"},
     # judges schedules where no agent runs, so it knows everybody's commands
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
-    "snapshots": {*_FEATURE, "camera.messages"},
-    "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
     "snapshots": {*_FEATURE, "camera.messages", "snapshots.upload"},
     "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
     # the agent builds everything

@@ -1,6 +1,6 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [--seconds 60]
+python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psutil
@@ -24,9 +25,11 @@ from tests.agent_process import AgentProcess
 from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
 from tests.bench.schedules import cost_of, lateness_under_load
+from tests.bench.uploads import plain_per_s, server, spooled_per_s
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
 from tests.rtsp_servers import ReceiverProcess
+from tests.snapshots.pictures import picture_of
 
 _MIB = 1024 * 1024
 
@@ -198,6 +201,28 @@ def schedules(directory: Path, seconds: float) -> None:
         )
 
 
+def uploads(directory: Path, _seconds: float) -> None:
+    """Durable uploads a second, beside plain requests in a loop, in turns, to one server on loopback."""
+    say("uploads, each on disk before and cleared away after, to a server in a process of its own")
+    with server() as url:
+        for size_bytes in (100_000, 500_000):
+            pictures = []
+            for number in range(300):
+                content = Random(number).randbytes(size_bytes)
+                pictures.append((picture_of(number, content), content))
+            ours, plain, kept = [], [], []
+            for _ in range(5):
+                plain.append(plain_per_s(url, pictures, keep_alive=False))
+                kept.append(plain_per_s(url, pictures, keep_alive=True))
+                ours.append(spooled_per_s(url, directory, pictures, at_once=8, concurrency=2))
+            mine, theirs, best = statistics.median(ours), statistics.median(plain), statistics.median(kept)
+            say(
+                f"  {size_bytes // 1000} kB: {mine:.0f} a second, requests in a loop {theirs:.0f}, "
+                f"ratio {mine / theirs:.2f}  (wanted: at least 0.8); "
+                f"requests with one session, from memory, {best:.0f}, ratio {mine / best:.2f}"
+            )
+
+
 def children_of(pid: int) -> dict[str, int]:
     """Return the agent's children by what they run, without asking the agent to say more than it does."""
     modules = {"edge_agent.camera.process": "camera", "edge_agent.stream.publisher": "publisher"}
@@ -217,6 +242,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "video": video,
     "controls": controls,
     "schedules": schedules,
+    "uploads": uploads,
 }
 
 
