@@ -18,6 +18,7 @@ from edge_agent.errors import RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.snapshots.entities import snapshot_entities
+from edge_agent.snapshots.upload.config import UploadConfig
 
 __all__ = ["SnapshotsConfig", "SnapshotsFeature"]
 
@@ -63,6 +64,11 @@ class SnapshotsFeature(Feature):
         super().__init__(host=host, config=config)
         self._last = SnapshotStatus()
         self._latest: bytes | None = None
+
+    @classmethod
+    def sections(cls) -> Mapping[str, type[BaseModel]]:
+        """Return how pictures are taken, and where they are uploaded to."""
+        return {**super().sections(), "upload": UploadConfig}
 
     def status(self) -> Mapping[str, Part]:
         """Return the last picture's facts."""
