@@ -61,6 +61,7 @@ class Courier:
         self._random = random
         self._senders = [new_sender() for _ in range(config.concurrency)]
         self._free = list(self._senders)
+        self._sending: dict[str, Entry] = {}
         self._threads = Threads(name="upload", count=config.concurrency)
         self._busy = asyncio.Event()
         self._all_free = asyncio.Event()
@@ -71,9 +72,9 @@ class Courier:
         self._is_stopped = False
 
     @property
-    def under_way(self) -> int:
-        """How many are being sent."""
-        return len(self._senders) - len(self._free)
+    def under_way(self) -> list[Entry]:
+        """What is being sent."""
+        return list(self._sending.values())
 
     def start(self) -> None:
         """Begin."""
@@ -104,6 +105,7 @@ class Courier:
         while self._free and (found := self._lanes.take(now_s)) is not None:
             lane, entry = found
             sender = self._free.pop()
+            self._sending[entry.ticket] = entry
             self._all_free.clear()
             self._busy.set()
             self._threads.call(
@@ -135,7 +137,7 @@ class Courier:
             await self._clock.sleep(_WATCH_S)
             for sender in self._senders:
                 sender.lifeline.cut_if_overdue()
-            if not self.under_way:
+            if not self._sending:
                 self._busy.clear()
 
     def _sent(
@@ -148,7 +150,8 @@ class Courier:
         error: BaseException | None,
     ) -> None:
         self._free.append(sender)
-        if not self.under_way:
+        del self._sending[entry.ticket]
+        if not self._sending:
             self._all_free.set()
         lane.ended()
         if verdict is None:

@@ -17,7 +17,7 @@ __all__ = ["Keeper"]
 
 _MB: Final = 1_000_000
 # Each is some hundred bytes in memory and two files on disk.
-_MAX_UPLOADS: Final = 10_000
+_MAX_UPLOADS: Final = 5_000
 _DISK_THREADS: Final = 4
 # So many records are kept in memory, too: what is sent at once need not be read back.
 _FRESH_UPLOADS: Final = 100
@@ -35,6 +35,7 @@ class Keeper:
         self._min_free_bytes = min_free_mb * _MB
         self._disk = Threads(name="upload-disk", count=_DISK_THREADS)
         self._entries: dict[str, Entry] = {}
+        self._parked: dict[str, Entry] = {}
         self._promised = 0
         self._kept_bytes = 0
         self._promised_bytes = 0
@@ -56,9 +57,12 @@ class Keeper:
         """Read what is on disk; the records are to be entered by `enter`."""
         return await self._disk.run(self._spool.open)
 
-    def entries(self, state: str | None = None) -> list[Entry]:
-        """Return what is kept, or what of it is in a state."""
-        return [entry for entry in self._entries.values() if state is None or entry.state == state]
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def all_parked(self) -> list[Entry]:
+        """Return what is parked."""
+        return list(self._parked.values())
 
     def find(self, ticket: str) -> Entry | None:
         """Return an upload."""
@@ -66,10 +70,10 @@ class Keeper:
 
     def parked(self, ticket: str) -> Entry:
         """Return a parked upload. Raises RefusedError `not_parked`."""
-        entry = self._entries.get(ticket)
-        if entry is None or entry.state != "parked":
-            parked = [found.ticket for found in self.entries("parked")]
-            what = "not parked" if entry is not None else f"not known{suggestion(ticket, parked)}"
+        entry = self._parked.get(ticket)
+        if entry is None:
+            parked = list(self._parked)[:100]
+            what = "not parked" if ticket in self._entries else f"not known{suggestion(ticket, parked)}"
             raise RefusedError(
                 f"the upload '{ticket[:80]}' is {what}",
                 code="not_parked",
@@ -77,6 +81,16 @@ class Keeper:
                 allowed=parked[:20],
             )
         return entry
+
+    def park(self, entry: Entry) -> None:
+        """Note that an upload is parked."""
+        entry.state = "parked"
+        self._parked[entry.ticket] = entry
+
+    def unpark(self, entry: Entry) -> None:
+        """Note that it is not parked any more, nor waiting yet."""
+        entry.state = "changing"
+        self._parked.pop(entry.ticket, None)
 
     def enter(self, record: Record, *, origin: str, doubtful: bool) -> Entry:
         """Note what is on disk."""
@@ -87,12 +101,13 @@ class Keeper:
             time=record.picture.time,
             size_bytes=record.picture.size_bytes,
             origin=origin,
-            state="waiting" if record.parked is None else "parked",
             doubtful=doubtful,
             record=None if doubtful or len(self._entries) >= _FRESH_UPLOADS else record,
         )
         self._entries[entry.ticket] = entry
         self._kept_bytes += entry.size_bytes
+        if record.parked is not None:
+            self.park(entry)
         return entry
 
     def keep(

@@ -13,6 +13,8 @@ from edge_agent.snapshots.upload.record import Record
 __all__ = ["Entry", "Lane", "Lanes", "full_jitter"]
 
 _MAX_DOUBLINGS: Final = 30
+# Among so many of those whose turn it is, the one that has tried least is looked for.
+_CHOICE: Final = 100
 
 
 def full_jitter(*, random: Random, base_s: float, cap_s: float, failures: int) -> float:
@@ -78,8 +80,8 @@ class Lane:
             return None
         index = -1 if self._newest_first else 0
         if self.failures:
-            order = range(len(self._ready))
-            index = min(order[:: index or 1], key=lambda place: self._ready[place][1].tries)
+            order = range(len(self._ready))[:: index or 1]
+            index = min(order[:_CHOICE], key=lambda place: self._ready[place][1].tries)
         _, entry = self._ready.pop(index)
         entry.state = "sending"
         entry.tries += 1
@@ -127,6 +129,9 @@ class Lane:
         times = [entry.time for _, _, entry in self._delayed]
         return min([*times, self._ready[0][1].time] if self._ready else times, default=None)
 
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._delayed)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits here and nothing is under way."""
@@ -168,6 +173,9 @@ class Lanes:
     def next_s(self) -> float | None:
         """Return when something may go next; None where that takes an event."""
         return min((at for lane in self._lanes.values() if (at := lane.next_s()) is not None), default=None)
+
+    def __len__(self) -> int:
+        return sum(len(lane) for lane in self._lanes.values())
 
     def oldest(self) -> str | None:
         """Return the time of the oldest picture that waits for its turn."""

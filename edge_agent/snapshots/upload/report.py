@@ -39,6 +39,10 @@ class Report:
         self.last_error: UploadFailure | None = None
         self.unusable: str | None = None
 
+    def changed(self) -> None:
+        """Say that there is something new in `status`."""
+        self._changed()
+
     def done(self, entry: Entry, verdict: Verdict) -> None:
         """The server has a picture, and the spool no longer."""
         self.uploaded += 1

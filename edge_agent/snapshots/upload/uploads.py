@@ -47,6 +47,8 @@ T = TypeVar("T")
 _BYTES_PER_KBIT: Final = 125
 _DISK_STOP_S: Final = 5.0
 _DISK_RETRY_S: Final = 10.0
+# So many are dealt with before others have their turn.
+_AT_ONCE: Final = 20
 
 
 class Uploads:
@@ -118,15 +120,17 @@ class Uploads:
             self._report.unusable = error.message
             self._report.problem("upload_spool_unusable", error.message)
             return self
-        self._is_open = True
         for ticket in found.damaged:
             self._report.found_damaged(ticket)
         self._report.damaged = found.aside
         self._tell_damaged()
-        for record in found.records:
+        for number, record in enumerate(found.records):
             # Whether it was on its way when the last run ended, nobody knows: so its server is asked.
             self._enter(record, origin=self._origin(record), doubtful=True)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         self._tell_parked()
+        self._is_open = True
         self._courier.deal()
         return self
 
@@ -170,9 +174,9 @@ class Uploads:
     async def retry(self, ticket: str | None = None) -> int:
         """Try a parked upload again, or with None all of them; return how many."""
         self._must_be_open()
-        entries = [self._keeper.parked(ticket)] if ticket is not None else self._keeper.entries("parked")
+        entries = [self._keeper.parked(ticket)] if ticket is not None else self._keeper.all_parked()
         for entry in entries:
-            entry.state = "changing"
+            self._keeper.unpark(entry)
         await asyncio.shield(self._own(self._unpark(entries)))
         return len(entries)
 
@@ -180,25 +184,21 @@ class Uploads:
         """Forget a parked upload and its picture in the spool."""
         self._must_be_open()
         entry = self._keeper.parked(ticket)
-        entry.state = "changing"
+        self._keeper.unpark(entry)
         await asyncio.shield(self._own(self._drop(entry)))
 
     def status(self) -> UploadStatus:
         """Return `status.upload`."""
         report, trouble = self._report, self._lanes.trouble()
-        counts = {"waiting": 0, "parked": 0}
-        times = [self._lanes.oldest()]
-        for entry in self._keeper.entries():
-            if entry.state in counts:
-                counts[entry.state] += 1
-            if entry.state in {"sending", "parked"}:
-                times.append(entry.time)
+        sending, parked = self._courier.under_way, self._keeper.all_parked()
+        times = [self._lanes.oldest(), *(entry.time for entry in (*sending, *parked))]
         return UploadStatus(
             state=self._state(trouble),
             reason=report.unusable or trouble,
             url=None if self._config.url is None else shown_url(self._config.url),
-            uploading=self._courier.under_way,
-            **counts,
+            waiting=len(self._lanes),
+            uploading=len(sending),
+            parked=len(parked),
             damaged=report.damaged,
             oldest=min((time for time in times if time is not None), default=None),
             bytes=self._keeper.size_bytes,
@@ -264,6 +264,7 @@ class Uploads:
         entry = self._keeper.enter(record, origin=origin, doubtful=doubtful)
         if entry.state == "waiting":
             self._lanes.lane(origin).put(entry)
+        self._report.changed()
 
     async def _settle(self) -> None:
         while self._confirmed:
@@ -288,28 +289,30 @@ class Uploads:
         except StorageError as error:
             # It is parked all the same; a restart would try it once more.
             logger.warning("That %s is parked is not written down: %s", entry.ticket, error.message)
-        entry.state = "parked"
+        self._keeper.park(entry)
         self._report.parked(entry, verdict)
         self._tell_parked()
 
     async def _unpark(self, entries: list[Entry]) -> None:
-        try:
-            await self._keeper.rewrite(entries, None)
-        except StorageError:
-            for entry in entries:
-                entry.state = "parked"
-            raise
-        for entry in entries:
-            entry.attempts = 0
-            self._lanes.lane(entry.origin).put(entry)
-        self._tell_parked()
-        self._courier.deal()
+        while entries:
+            some, entries = entries[:_AT_ONCE], entries[_AT_ONCE:]
+            try:
+                await self._keeper.rewrite(some, None)
+            except StorageError:
+                for entry in (*some, *entries):
+                    self._keeper.park(entry)
+                raise
+            for entry in some:
+                entry.attempts = 0
+                self._lanes.lane(entry.origin).put(entry)
+            self._tell_parked()
+            self._courier.deal()
 
     async def _drop(self, entry: Entry) -> None:
         try:
             await self._keeper.remove([entry])
         except StorageError:
-            entry.state = "parked"
+            self._keeper.park(entry)
             raise
         self._tell_parked()
 
@@ -331,7 +334,7 @@ class Uploads:
         self._report.problem("upload_spool_full", error.message)
 
     def _tell_parked(self) -> None:
-        count = len(self._keeper.entries("parked"))
+        count = len(self._keeper.all_parked())
         self._report.problem(
             "upload_parked",
             f"{count} uploads are parked, see event/upload: mend the cause, then retry or drop them"
@@ -351,7 +354,7 @@ class Uploads:
     def _state(self, trouble: str | None) -> Literal["off", "idle", "uploading", "backing_off", "failed"]:
         if self._report.unusable is not None:
             return "failed"
-        if not (self.configured or self._config.allow or self._keeper.entries()):
+        if not (self.configured or self._config.allow or len(self._keeper)):
             return "off"
         if trouble is not None:
             return "backing_off"

@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.errors import RefusedError, StorageError
 from edge_agent.snapshots.upload.record import ticket_of
+from edge_agent.snapshots.upload.spool import Spool
 from tests.clocks import ManualClock, settled
 from tests.snapshots.pictures import content_of, picture_of
 from tests.snapshots.upload.support import Owner, until
@@ -386,6 +387,31 @@ async def test_damaged_uploads_are_told_and_the_rest_goes(server: UploadServer, 
         assert (status.damaged, status.waiting, status.bytes) == (2, 0, 0)
     assert [seen.path for seen in server.uploads()] == [f"/porch/{picture_of(2).file_name}"]
     assert len(list((tmp_path / "spool" / "damaged").iterdir())) == 4
+
+
+async def test_what_the_disk_does_not_let_go_is_not_sent_again(
+    server: UploadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    kept = Spool.remove
+
+    def refuse(*_: Any) -> None:
+        raise StorageError("cannot clear uploads: Read-only file system")
+
+    monkeypatch.setattr(Spool, "remove", refuse)
+    async with Owner(tmp_path / "spool", clock=clock, url=url_of(server)) as owner:
+        await owner.add(1)
+        await until(lambda: "upload_spool_unusable" in owner.problem_codes(), "the trouble")
+        for _ in range(3):
+            clock.advance(20)
+            await settled()
+        assert owner.events("done") == []
+        assert owner.status.bytes == 3000
+        monkeypatch.setattr(Spool, "remove", kept)
+        clock.advance(20)
+        await owner.done(1)
+        assert owner.raised("upload_spool_unusable") == ["raised", "solved"]
+        assert len(server.uploads()) == 1
 
 
 async def test_off_without_a_url(tmp_path: Path) -> None:
