@@ -1,4 +1,4 @@
-"""What is sent: the picture's file, read as it goes, with what a multipart form puts around it."""
+"""What is sent: the picture, read as it goes, with what a multipart form puts around it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class Body:
     """A body that is read in blocks, and anew from the start where a server wants it again.
 
     `before_block` is called before each with the bytes that are read then, and may wait or raise. With
-    `sha256` that is checked before the picture's last byte goes: a damaged file is never sent whole. Takes
-    over the descriptor. Raises StorageError `content_damaged`.
+    `sha256` that is checked before the picture's last byte goes: a damaged file is never sent whole.
+    `source` is the picture's descriptor, which is taken over, or its bytes. Raises StorageError
+    `content_damaged`.
     """
 
     def __init__(
         self,
-        descriptor: int,
+        source: int | bytes,
         *,
         size_bytes: int,
         sha256: str | None,
@@ -34,7 +35,7 @@ class Body:
         prefix: bytes = b"",
         suffix: bytes = b"",
     ) -> None:
-        self._descriptor = descriptor
+        self._source = source
         self._size_bytes = size_bytes
         self._sha256 = sha256
         self._before_block = before_block
@@ -53,7 +54,8 @@ class Body:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        if isinstance(self._source, int):
+            os.close(self._source)
 
     def __iter__(self) -> Iterator[bytes]:
         while block := self.read(self._block_bytes):
@@ -99,8 +101,11 @@ class Body:
         return block
 
     def _picture(self, offset: int, size: int) -> bytes:
+        size = min(size, self._size_bytes - offset)
+        if isinstance(self._source, bytes):
+            return self._source[offset : offset + size]
         try:
-            block = os.pread(self._descriptor, min(size, self._size_bytes - offset), offset)
+            block = os.pread(self._source, size, offset)
         except OSError as error:
             raise StorageError(
                 f"its picture cannot be read: {error.strerror}", code="content_damaged"

@@ -109,7 +109,7 @@ class Courier:
             self._all_free.clear()
             self._busy.set()
             self._threads.call(
-                partial(sender.send, entry.ticket, fresh=entry.record, doubtful=entry.doubtful),
+                partial(sender.send, entry.ticket, fresh=entry.fresh, doubtful=entry.doubtful),
                 partial(self._sent, lane, entry, sender, lane.failures),
             )
         self._customer.lanes_changed()
@@ -176,7 +176,7 @@ class Courier:
             entry.state = "changing"
             self._customer.given_up(entry, verdict)
             return
-        entry.doubtful, entry.record = verdict.doubtful, None
+        entry.doubtful, entry.fresh = verdict.doubtful, None
         now_s = self._clock.monotonic()
         lane.failed(now_s, began_with=began_with, retry_after_s=verdict.retry_after_s, why=verdict.message)
         entry.attempts += verdict.counted

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.errors import EdgeAgentError, RefusedError, StorageError, suggestion
-from edge_agent.snapshots.upload.lanes import Entry
+from edge_agent.snapshots.upload.lanes import Entry, Fresh
 from edge_agent.snapshots.upload.record import Parked, Record
 from edge_agent.snapshots.upload.spool import Found, Spool
 from edge_agent.snapshots.upload.threads import Threads
@@ -19,8 +19,11 @@ _MB: Final = 1_000_000
 # Each is some hundred bytes in memory and two files on disk.
 _MAX_UPLOADS: Final = 5_000
 _DISK_THREADS: Final = 4
-# So many records are kept in memory, too: what is sent at once need not be read back.
-_FRESH_UPLOADS: Final = 100
+# So many are kept in memory, too, and their pictures up to a size: sent at once, they need not be read back.
+_FRESH_UPLOADS: Final = 8
+_FRESH_BYTES: Final = 500_000
+# The disk is asked what is free each so many pictures; between, they are counted.
+_FREE_EVERY: Final = 10
 
 
 class Keeper:
@@ -38,6 +41,7 @@ class Keeper:
         self._parked: dict[str, Entry] = {}
         self._promised = 0
         self._kept_bytes = 0
+        self._free = (0, 0)
         self._promised_bytes = 0
 
     @property
@@ -92,8 +96,8 @@ class Keeper:
         entry.state = "changing"
         self._parked.pop(entry.ticket, None)
 
-    def enter(self, record: Record, *, origin: str, doubtful: bool) -> Entry:
-        """Note what is on disk."""
+    def enter(self, record: Record, *, origin: str, content: bytes | None = None, doubtful: bool) -> Entry:
+        """Note what is on disk; `content` where it is at hand."""
         entry = Entry(
             ticket=record.ticket,
             picture_id=record.picture.id,
@@ -102,7 +106,7 @@ class Keeper:
             size_bytes=record.picture.size_bytes,
             origin=origin,
             doubtful=doubtful,
-            record=None if doubtful or len(self._entries) >= _FRESH_UPLOADS else record,
+            fresh=None if doubtful or len(self._entries) >= _FRESH_UPLOADS else _fresh(record, content),
         )
         self._entries[entry.ticket] = entry
         self._kept_bytes += entry.size_bytes
@@ -168,8 +172,8 @@ class Keeper:
         )
 
     def _write(self, record: Record, content: bytes | Path) -> None:
-        free = self._spool.free_bytes()
-        if free - record.picture.size_bytes < self._min_free_bytes:
+        free = self._free_bytes(record.picture.size_bytes)
+        if free < self._min_free_bytes:
             raise StorageError(
                 f"the disk of {self._spool.directory} is full: {free} bytes are free, "
                 f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
@@ -184,7 +188,20 @@ class Keeper:
             self._spool.discard(record)
             raise
 
+    def _free_bytes(self, size_bytes: int) -> int:
+        """Return what is free with so much more on the disk; asked anew only now and then."""
+        free, unasked = self._free
+        if unasked == 0 or free - size_bytes < self._min_free_bytes:
+            free, unasked = self._spool.free_bytes(), _FREE_EVERY
+        # Several threads may do this at once: then one of them counts, and the next asking corrects it.
+        self._free = (free - size_bytes, unasked - 1)
+        return free - size_bytes
+
     def _forget(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if self._entries.pop(entry.ticket, None) is not None:
                 self._kept_bytes -= entry.size_bytes
+
+
+def _fresh(record: Record, content: bytes | None) -> Fresh:
+    return Fresh(record, content if content is not None and len(content) <= _FRESH_BYTES else None)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from edge_agent.snapshots.upload.record import Record
 
-__all__ = ["Entry", "Lane", "Lanes", "full_jitter"]
+__all__ = ["Entry", "Fresh", "Lane", "Lanes", "full_jitter"]
 
 _MAX_DOUBLINGS: Final = 30
 # Among so many of those whose turn it is, the one that has tried least is looked for.
@@ -22,11 +22,19 @@ def full_jitter(*, random: Random, base_s: float, cap_s: float, failures: int) -
     return random.uniform(0.0, min(cap_s, base_s * 2.0 ** min(failures, _MAX_DOUBLINGS)))
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What was written a moment ago and need not be read back: a record, and its picture if it is small."""
+
+    record: Record
+    content: bytes | None
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """What is kept in memory of an upload. `doubtful`: its server may have it already.
 
-    `attempts` are those that count, `tries` all of them. `record` is what was written a moment ago.
+    `attempts` are those that count, `tries` all of them. `fresh` is what was written a moment ago.
     """
 
     ticket: str
@@ -39,7 +47,7 @@ class Entry:
     tries: int = 0
     attempts: int = 0
     doubtful: bool = False
-    record: Record | None = None
+    fresh: Fresh | None = None
 
 
 class Lane:

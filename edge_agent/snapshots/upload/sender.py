@@ -16,6 +16,7 @@ from edge_agent.snapshots.upload.answers import Answer, Verdict, confirms, judge
 from edge_agent.snapshots.upload.body import BLOCK, Body, multipart
 from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.dialer import Dialer
+from edge_agent.snapshots.upload.lanes import Fresh
 from edge_agent.snapshots.upload.lifeline import Lifeline
 from edge_agent.snapshots.upload.record import Record
 from edge_agent.snapshots.upload.spool import Spool
@@ -63,21 +64,15 @@ class Sender:
         self._clients: dict[tuple[bool, bool, bool], Client] = {}
         self._stamps: tuple[int, ...] = ()
 
-    def send(self, ticket: str, *, fresh: Record | None, doubtful: bool) -> Verdict:
+    def send(self, ticket: str, *, fresh: Fresh | None, doubtful: bool) -> Verdict:
         """Make one attempt. Raises nothing of its own.
 
-        `fresh` is the record where it was written a moment ago; else it is read, and its picture is checked.
-        `doubtful`: ask first whether it is there already.
+        `fresh` is what was written a moment ago; else it is read, and its picture is checked. `doubtful`: ask
+        first whether it is there already. What is done has no record any more, so that a kill from here on
+        leaves nothing to be sent again; for good only with the spool's next `remove`.
         """
         try:
-            record = fresh or self._spool.read(ticket)
-            destination = self._addressing.destination(record.picture, record.url)
-            client = self._client(destination)
-            if doubtful:
-                verdict = self._asked(client, record, destination)
-                if verdict is not None:
-                    return verdict
-            return self._sent(client, record, destination, check=fresh is None)
+            return self._attempt(ticket, fresh, doubtful=doubtful)
         except UploadError as error:
             if error.code == "tls_failed":
                 self.close()
@@ -93,6 +88,17 @@ class Sender:
             return Verdict(kind="parked", code=error.code, message=error.message)
         finally:
             self.lifeline.rest()
+
+    def _attempt(self, ticket: str, fresh: Fresh | None, *, doubtful: bool) -> Verdict:
+        record = self._spool.read(ticket) if fresh is None else fresh.record
+        destination = self._addressing.destination(record.picture, record.url)
+        client = self._client(destination)
+        verdict = self._asked(client, record, destination) if doubtful else None
+        if verdict is None:
+            verdict = self._sent(client, record, destination, fresh)
+        if verdict.kind == "done":
+            self._spool.forget(ticket)
+        return verdict
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -115,8 +121,8 @@ class Sender:
             return Verdict(kind="done", status=answer.status, found=True)
         return None
 
-    def _sent(self, client: Client, record: Record, destination: Destination, *, check: bool) -> Verdict:
-        body, headers = self._prepared(record, check=check)
+    def _sent(self, client: Client, record: Record, destination: Destination, fresh: Fresh | None) -> Verdict:
+        body, headers = self._prepared(record, fresh)
         with body:
             try:
                 answer = self._delivered(client, destination, body, headers | self._credentials(destination))
@@ -126,7 +132,7 @@ class Sender:
                 return _again(error, doubtful=body.was_sent)
             return judge(answer, method=self._config.method, now=self._now(), doubtful=body.was_sent)
 
-    def _prepared(self, record: Record, *, check: bool) -> tuple[Body, dict[str, str | bytes]]:
+    def _prepared(self, record: Record, fresh: Fresh | None) -> tuple[Body, dict[str, str | bytes]]:
         """Return what is sent and what is said of it."""
         picture = record.picture
         headers: dict[str, str | bytes] = {
@@ -147,9 +153,9 @@ class Sender:
             headers["Content-Digest"] = f"sha-256=:{_base64(picture.sha256)}:"
         throttle = self._throttle
         body = Body(
-            self._spool.open_content(record),
+            self._spool.open_content(record) if fresh is None or fresh.content is None else fresh.content,
             size_bytes=picture.size_bytes,
-            sha256=picture.sha256 if check else None,
+            sha256=picture.sha256 if fresh is None else None,
             before_block=self._before_block,
             block_bytes=BLOCK if throttle is None else throttle.block_bytes(BLOCK),
             prefix=prefix,

@@ -157,6 +157,11 @@ class Spool:
         for name in uploads.values():
             self._sweep(name)
 
+    def forget(self, ticket: str) -> None:
+        """Remove a record, for good only with the next `sync`; a disk that refuses tells `remove`."""
+        with contextlib.suppress(OSError):
+            self._path(ticket).unlink(missing_ok=True)
+
     def discard(self, record: Record) -> None:
         """Remove what is left of an upload that was not taken on."""
         for path in (self._path(record.ticket), self._unfinished(record.ticket), self._content(record)):

@@ -47,6 +47,8 @@ T = TypeVar("T")
 _BYTES_PER_KBIT: Final = 125
 _DISK_STOP_S: Final = 5.0
 _DISK_RETRY_S: Final = 10.0
+# Where they come fast, several share a wait for the disk. Their records are gone already.
+_SETTLE_S: Final = 0.02
 # So many are dealt with before others have their turn.
 _AT_ONCE: Final = 20
 
@@ -236,7 +238,8 @@ class Uploads:
             if error is None:
                 if refusals == self._refusals:
                     self._report.problem("upload_spool_full", None)
-                self._enter(record, origin=origin, doubtful=False)
+                at_hand = content if isinstance(content, bytes) else None
+                self._enter(record, origin=origin, content=at_hand, doubtful=False)
                 taken.set_result(record.ticket)
                 self._courier.deal()
                 return
@@ -260,8 +263,8 @@ class Uploads:
             # Allowed when it was added, not so any more: it is parked when its turn comes.
             return ""
 
-    def _enter(self, record: Record, *, origin: str, doubtful: bool) -> None:
-        entry = self._keeper.enter(record, origin=origin, doubtful=doubtful)
+    def _enter(self, record: Record, *, origin: str, content: bytes | None = None, doubtful: bool) -> None:
+        entry = self._keeper.enter(record, origin=origin, content=content, doubtful=doubtful)
         if entry.state == "waiting":
             self._lanes.lane(origin).put(entry)
         self._report.changed()
@@ -281,6 +284,8 @@ class Uploads:
             self._report.problem("upload_spool_unusable", None)
             for entry, verdict in batch:
                 self._report.done(entry, verdict)
+            if self._confirmed:
+                await self._clock.sleep(_SETTLE_S)
 
     async def _park(self, entry: Entry, verdict: Verdict) -> None:
         parked = Parked(code=verdict.code, message=verdict.message, time=self._now())
