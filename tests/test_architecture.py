@@ -94,7 +94,7 @@ FOREIGN: dict[str, set[str]] = {
     "gpiozero": {"profiles"},
     "psutil": {"health"},
     "requests": {"snapshots.upload", "stream"},
-    "urllib3": {"snapshots.upload"},
+    "urllib3": {"snapshots.upload", "stream"},
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers", "camera.overlay"},
