@@ -27,6 +27,16 @@ def url_of(server: UploadServer) -> str:
     return f"{server.url}/{{node}}/{{file_name}}"
 
 
+async def uploaded(owner: Owner, clock: ManualClock, count: int) -> None:
+    """Let time pass until so many are uploaded."""
+
+    def are_uploaded() -> bool:
+        clock.advance(1)
+        return bool(owner.status.uploaded == count)
+
+    await until(are_uploaded, f"{count} uploads; {owner.status}", timeout_s=30)
+
+
 async def test_a_picture_comes_with_all_that_is_said_of_it(server: UploadServer, tmp_path: Path) -> None:
     async with Owner(tmp_path / "spool", url=url_of(server)) as owner:
         assert owner.uploads.configured
@@ -280,12 +290,7 @@ async def test_an_hour_without_a_server(tmp_path: Path) -> None:
         assert owner.status.waiting == 20
         assert (owner.status.state, owner.status.parked) == ("backing_off", 0)
         with UploadServer(port=port) as server:
-            for _ in range(400):
-                if owner.status.uploaded == 20:
-                    break
-                clock.advance(1)
-                await asyncio.sleep(0.005)
-            await until(lambda: owner.status.uploaded == 20, "all of them")
+            await uploaded(owner, clock, 20)
             assert len(server.stored) == 20
             assert set(server.stores.values()) == {1}
         assert owner.raised("upload_failing") == ["raised", "solved"]
@@ -308,11 +313,7 @@ async def test_an_hour_with_a_server_that_is_not_well(tmp_path: Path) -> None:
             assert 10 <= len(server.uploads()) <= 80
             assert owner.raised("upload_failing") == ["raised"]
             ill = False
-            for _ in range(1000):
-                if owner.status.uploaded == 20:
-                    break
-                clock.advance(5)
-                await asyncio.sleep(0.005)
+            await uploaded(owner, clock, 20)
             assert set(server.stores.values()) == {1}
             assert len(server.stored) == 20
             assert owner.raised("upload_failing") == ["raised", "solved"]
@@ -329,10 +330,7 @@ async def test_retry_after_is_waited(server: UploadServer, tmp_path: Path) -> No
             clock.advance(10)
             await settled()
         assert len(server.uploads()) == 1
-        for _ in range(3):
-            clock.advance(10)
-            await settled()
-        await owner.done(2)
+        await uploaded(owner, clock, 2)
 
 
 async def test_a_full_spool_refuses_the_new_and_keeps_the_old(server: UploadServer, tmp_path: Path) -> None:
@@ -408,8 +406,7 @@ async def test_what_the_disk_does_not_let_go_is_not_sent_again(
         assert owner.events("done") == []
         assert owner.status.bytes == 3000
         monkeypatch.setattr(Spool, "remove", kept)
-        clock.advance(20)
-        await owner.done(1)
+        await uploaded(owner, clock, 1)
         assert owner.raised("upload_spool_unusable") == ["raised", "solved"]
         assert len(server.uploads()) == 1
 
