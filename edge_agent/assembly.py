@@ -110,6 +110,8 @@ class Assembly:
         return StreamService(
             url=url,
             transport=stream.transport,
+            tls_ca=stream.tls.ca,
+            tls_verify=stream.tls.verify,
             packet_socket=listener.path,
             memory=Remembered(
                 path=self.configuration.state_dir / memory,

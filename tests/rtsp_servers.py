@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -91,8 +92,12 @@ class Script:
 
     status: str = "200 OK"  # the answer to ANNOUNCE
     authenticate: str | None = None  # the value of WWW-Authenticate, where there is one
+    user: str | None = None  # refuse who does not give this name
     silent: bool = False  # accept, and never answer
     stall: bool = False  # accept the session, then read no more
+    mute: bool = False  # accept the session and take its packets, then answer nothing
+    udp: bool = False  # have the packets sent to a port of their own
+    tls: ssl.SSLContext | None = None
     cut_after_packets: int | None = None  # close the connection after so many RTP packets
 
 
@@ -104,10 +109,14 @@ class ScriptedRtspServer:
         self.requests: list[str] = []
         self.announced: list[str] = []
         self.packets = 0
+        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.datagrams.bind(("127.0.0.1", 0))
+        self.datagrams.settimeout(10)
         self._open: list[socket.socket] = []
         self._stopping = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/cam"
+        scheme = "rtsps" if script.tls else "rtsp"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/cam"
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -126,6 +135,7 @@ class ScriptedRtspServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        self.datagrams.close()
         self._thread.join(10)
 
     def __enter__(self) -> Self:
@@ -149,9 +159,20 @@ class ScriptedRtspServer:
 
     def _serve(self, connection: socket.socket) -> None:
         # A connection that breaks or is closed under this thread ends it, which is all there is to do.
-        with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as reader:
+        with contextlib.suppress(OSError, ValueError), connection:
+            tls = self.script.tls
+            if tls is None:
+                self._talk(connection)
+                return
+            with tls.wrap_socket(connection, server_side=True) as encrypted:
+                self._talk(encrypted)
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as reader:
             for request in self._requests(reader):
                 if self.script.silent:
+                    continue
+                if self.script.mute and self.packets:
                     continue
                 connection.sendall(self._answer(request))
                 if self.script.stall and request.startswith("RECORD "):
@@ -191,10 +212,15 @@ class ScriptedRtspServer:
         status = "200 OK"
         if request.startswith("ANNOUNCE "):
             status = self.script.status
+            user = self.script.user
+            if user is not None and f'username="{user}"' not in request:
+                status = "401 Unauthorized"
             if self.script.authenticate is not None:
                 lines.append(f"WWW-Authenticate: {self.script.authenticate}")
         elif request.startswith("SETUP "):
-            lines += ["Session: 1", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"]
+            port = self.datagrams.getsockname()[1]
+            udp, tcp = f"RTP/AVP;unicast;server_port={port}-{port}", "RTP/AVP/TCP;unicast;interleaved=0-1"
+            lines += ["Session: 1", f"Transport: {udp if self.script.udp else tcp};mode=record"]
         elif request.startswith("RECORD "):
             lines.append("Session: 1")
         return "\r\n".join([f"RTSP/1.0 {status}", *lines, "", ""]).encode()

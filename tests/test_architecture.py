@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "mqtt": {"clock", "errors"},
     "processes": {"clock", "errors"},
     "configuration": {"errors", "masking", "stream.config"},
+    "configuration": {"errors", "masking", "stream.url"},
     "config": {"configuration", "errors", "mqtt.config"},
     "contract": {*_GROUND, "mqtt.message"},
     # the camera and its stream: the frame loop feeds the packet server, which knows a driver's packets

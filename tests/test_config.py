@@ -230,7 +230,7 @@ def test_every_mistake_is_one_line_with_its_place(read: Loader) -> None:
         ("camera: {path: /x.mp4}\n", "line 1: 'camera': 'path' is for the driver 'file', not for 'auto'"),
         (
             "stream: {url: 'http://u:pw@h/'}\n",
-            "'stream.url' must be a URL like rtsp://host:8554/name, not 'http://u:*",
+            "'stream.url' must be a URL like rtsp://host:8554/name (the scheme 'http' is not known",
         ),
         ("state_dir: null\n", "line 1: 'state_dir' must be a path, not null"),
         ("a: &a [*a]\n", "line 1: unknown key 'a'; known here: node, mqtt"),

@@ -6,11 +6,11 @@ import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edge_agent.stream.config import StreamServerConfig
+from edge_agent.stream.url import split_stream_url
 
 __all__ = [
     "CameraConfig",
@@ -20,6 +20,7 @@ __all__ = [
     "Section",
     "StatusConfig",
     "StreamConfig",
+    "StreamTlsConfig",
     "SubstreamConfig",
     "clean_node_id",
     "default_stream_url",
@@ -118,22 +119,22 @@ class SubstreamConfig(Section):
 
 def _published_to(url: str | None) -> str | None:
     """Return a URL that can be published to; raises ValueError."""
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"rtsp", "rtsps"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be a URL like rtsp://host:8554/name")
+    if url is not None:
+        split_stream_url(url)
     return url
+
+
+class StreamTlsConfig(Section):
+    """Whom an encrypted stream (rtsps) trusts."""
+
+    ca: Path | None = Field(None, description="PEM file of the authorities to trust; null is the system's")
+    verify: bool = Field(True, description="Whether the server has to prove who it is")
 
 
 class StreamConfig(Section):
     """What is published, and where to. Size, rates and keyframes are those of the start."""
 
-    url: str | None = Field(None, description="Null is rtsp://localhost:8554/<node.id>")
+    url: str | None = Field(None, description="rtsp or rtsps; null is rtsp://localhost:8554/<node.id>")
     enabled: bool = Field(True, description="Whether to publish from the start")
     mode: Literal["always", "on_demand", "manual"] = Field(
         "always", description="on_demand: while somebody watches; manual: from a command on, until the next"
@@ -148,6 +149,7 @@ class StreamConfig(Section):
         "auto", description="Bits a second; auto follows size and frame rate"
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="What RTSP carries the packets over")
+    tls: StreamTlsConfig = Field(StreamTlsConfig(), description="Whom an encrypted stream trusts")
     keyframe_interval_s: float = Field(1.0, gt=0, le=60, description="Seconds from keyframe to keyframe")
     server: StreamServerConfig = StreamServerConfig()
     adaptive: bool = Field(True, description="Lower the bit rate while the network takes less")
@@ -169,6 +171,12 @@ class StreamConfig(Section):
         else:
             video["bitrate_bps"] = self.bitrate_bps
         return {"video": {name: value for name, value in video.items() if value is not None}}
+
+    @model_validator(mode="after")
+    def _encrypted_in_whole(self) -> Self:
+        if self.transport == "udp" and self.url is not None and self.url.lower().startswith("rtsps:"):
+            raise ValueError("rtsps over UDP would send the pictures unencrypted: set 'transport' to tcp")
+        return self
 
 
 class StatusConfig(Section):

@@ -1,7 +1,7 @@
 """What the agent and the publisher child say to each other.
 
     agent      -> publisher   configure   PublisherConfig, once and first
-                              stop        end the RTSP session properly and exit
+                              stop        end the session properly and exit
     publisher  -> agent       beat        PublisherBeat, every second and at each change of state
 
 Plain dataclasses: the publisher has no room for more.
@@ -24,6 +24,7 @@ __all__ = [
     "PublisherConfig",
     "PublisherState",
     "StreamCode",
+    "TlsTrust",
 ]
 
 CONFIGURE: Final = "configure"
@@ -38,9 +39,19 @@ StreamCode = Literal[
     "stream_rejected",
     "stream_unreachable",
     "stream_timeout",
+    "stream_tls_failed",
+    "stream_unsupported",
 ]
 
 _MAX_CONNECT_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTrust:
+    """Whom an encrypted connection trusts: the authorities in the file `ca`, the system's for None."""
+
+    ca: str | None = None
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,13 @@ class PublisherConfig:
     packet_socket: str
     transport: Literal["tcp", "udp"] = "tcp"
     connect_timeout_s: float = 3.0
+    tls_ca: str | None = None
+    tls_verify: bool = True
+
+    @property
+    def trust(self) -> TlsTrust:
+        """Whom an encrypted connection trusts."""
+        return TlsTrust(ca=self.tls_ca, verify=self.tls_verify)
 
     def body(self) -> dict[str, Any]:
         """Return the fields of a `configure` message."""
@@ -73,6 +91,8 @@ class PublisherConfig:
             raise ProcessError(
                 f"connect_timeout_s is {timeout_s!r}, allowed is above 0 up to {_MAX_CONNECT_TIMEOUT_S:g}"
             )
+        if not isinstance(config.tls_ca, str | None) or not isinstance(config.tls_verify, bool):
+            raise ProcessError("a 'configure' message whose tls_ca or tls_verify is of the wrong type")
         return config
 
 
@@ -83,7 +103,8 @@ class PublisherBeat:
     `phase` is the blocking call that the publishing thread is inside and `phase_age_s` for how long: a
     write has no limit of its own, so the agent ends a publisher that is inside one for too long.
     `sessions` counts handshakes that succeeded, `attempts` those tried since the last success. `fps` and
-    `bitrate_bps` are measured over the last three seconds of what was written out.
+    `bitrate_bps` are measured over the last three seconds of what was written out, `keyframe_interval_s` is
+    between the last two keyframes by the camera's clock.
     """
 
     state: PublisherState
@@ -100,6 +121,7 @@ class PublisherBeat:
     last_packet_age_s: float | None
     fps: float
     bitrate_bps: int
+    keyframe_interval_s: float | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the fields of a `beat` message."""

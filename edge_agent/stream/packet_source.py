@@ -8,20 +8,17 @@ import time
 from typing import Final
 
 from edge_agent.errors import ProcessError
-from edge_agent.stream.packets import PacketMessage, StreamFormat, read_message
+from edge_agent.stream.packets import PacketMessage, StreamFormat, parse_message
 
 __all__ = ["PacketSource", "parameter_sets"]
 
 _SLICE_S: Final = 0.25
-_CHUNK_BYTES: Final = 64 * 1024
+# Most frames come whole with one call.
+_BUFFER_BYTES: Final = 128 * 1024
 _CONNECT_TIMEOUT_S: Final = 1.0
 _SPS: Final = 7
 _PPS: Final = 8
 _START_CODE: Final = b"\x00\x00\x01"
-
-
-class _IncompleteError(Exception):
-    """More bytes are needed for the next message."""
 
 
 class PacketSource:
@@ -30,8 +27,10 @@ class PacketSource:
     def __init__(self, *, path: str) -> None:
         self._path = path
         self._socket: socket.socket | None = None
-        self._buffer = bytearray()
-        self._position = 0
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._begin = 0
+        self._end = 0
 
     @property
     def connected(self) -> bool:
@@ -57,54 +56,60 @@ class PacketSource:
         return True
 
     def read(self) -> StreamFormat | PacketMessage | None:
-        """Wait a quarter of a second for a message, None where none came. Raises ProcessError at the end."""
+        """Wait a quarter of a second for a message, None where none came. Raises ProcessError at the end.
+
+        A packet's bytes are good until the next call.
+        """
         deadline_s = time.monotonic() + _SLICE_S
         while True:
-            message = self._parsed() if self._buffer else None
+            message = self._parsed() if self._begin < self._end else None
             if message is not None:
                 return message
             # A sender of crumbs must not keep the caller here.
             if self._socket is None or time.monotonic() > deadline_s + _SLICE_S:
                 return None
             try:
-                chunk = self._socket.recv(_CHUNK_BYTES)
+                count = self._socket.recv_into(self._view[self._end :])
             except BlockingIOError:
                 return None
             except OSError as error:
                 self.close()
                 raise ProcessError(f"the camera's packets broke off: {error.strerror}") from error
-            if not chunk:
+            if not count:
                 self.close()
                 raise ProcessError("the camera's packets ended")
-            self._buffer += chunk
+            self._end += count
 
     def close(self) -> None:
         """Disconnect and forget what was read by half."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        self._buffer.clear()
+        self._begin = self._end = 0
 
     def _parsed(self) -> StreamFormat | PacketMessage | None:
-        self._position = 0
         try:
-            message = read_message(self._exactly)
-        except _IncompleteError:
-            return None
+            parsed = parse_message(self._buffer, self._view, self._begin, self._end)
         except (ProcessError, TypeError, ValueError) as error:
             self.close()
             raise ProcessError(f"the camera's packets cannot be understood: {error}") from error
-        del self._buffer[: self._position]
+        if parsed is None:
+            self._make_room()
+            return None
+        message, self._begin = parsed
+        if self._begin == self._end:
+            self._begin = self._end = 0
         return message
 
-    def _exactly(self, count: int) -> bytes:
-        end = self._position + count
-        if end > len(self._buffer):
-            raise _IncompleteError
-        with memoryview(self._buffer) as view:
-            part = bytes(view[self._position : end])
-        self._position = end
-        return part
+    def _make_room(self) -> None:
+        """Move what there is to the front; where it is half of the buffer, take a larger one."""
+        waiting = self._end - self._begin
+        rest = bytes(self._view[self._begin : self._end])
+        if waiting > len(self._buffer) // 2:
+            self._buffer = bytearray(2 * len(self._buffer))
+            self._view = memoryview(self._buffer)
+        self._view[:waiting] = rest
+        self._begin, self._end = 0, waiting
 
 
 def parameter_sets(data: bytes) -> tuple[bytes, ...]:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from edge_agent.errors import ProcessError
@@ -24,7 +23,7 @@ __all__ = [
     "StreamFormat",
     "encode_format",
     "encode_packet",
-    "read_message",
+    "parse_message",
 ]
 
 _HEADER: Final = struct.Struct("!BBIq")
@@ -46,13 +45,23 @@ class StreamFormat:
     fps: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PacketMessage:
-    """One access unit as it came over the socket."""
+    """One access unit as it came over the socket.
 
-    data: bytes
+    `data` may be a part of a buffer that is used again: it is good until the next one is read. Then `within`
+    is that buffer and `offset` where the part begins: a search in a buffer is quick, one in a view is not.
+    """
+
+    data: bytes | memoryview
     pts_us: int
     keyframe: bool
+    within: bytearray | None = field(default=None, compare=False, repr=False)
+    offset: int = field(default=0, compare=False, repr=False)
+
+    def kept(self) -> PacketMessage:
+        """Return it with bytes of its own, good for ever."""
+        return PacketMessage(bytes(self.data), self.pts_us, self.keyframe)
 
 
 def encode_format(stream_format: StreamFormat) -> bytes:
@@ -66,16 +75,26 @@ def encode_packet(data: bytes, *, pts_us: int, keyframe: bool) -> bytes:
     return _HEADER.pack(_PACKET, _KEYFRAME if keyframe else 0, len(data), pts_us) + data
 
 
-def read_message(read_exactly: Callable[[int], bytes]) -> StreamFormat | PacketMessage:
-    """Read one frame; `read_exactly(n)` returns n bytes or raises. Raises ProcessError on nonsense."""
-    kind, flags, length, pts_us = _HEADER.unpack(read_exactly(_HEADER.size))
+def parse_message(
+    buffer: bytearray, view: memoryview, begin: int, end: int
+) -> tuple[StreamFormat | PacketMessage, int] | None:
+    """Return the frame that begins at `begin` of a buffer and its view, and where it ends.
+
+    None where it is not whole before `end`. Raises ProcessError on nonsense.
+    """
+    start = begin + _HEADER.size
+    if start > end:
+        return None
+    kind, flags, length, pts_us = _HEADER.unpack_from(buffer, begin)
     if length > MAX_BODY_BYTES:
         raise ProcessError(
             f"a packet of {length} bytes came over the packet socket, allowed are {MAX_BODY_BYTES}"
         )
-    body = read_exactly(length)
-    if kind == _FORMAT:
-        return StreamFormat(**json.loads(body))
+    stop = start + length
     if kind == _PACKET:
-        return PacketMessage(data=body, pts_us=pts_us, keyframe=bool(flags & _KEYFRAME))
-    raise ProcessError(f"an unknown kind of frame came over the packet socket: {kind}")
+        if stop > end:
+            return None
+        return PacketMessage(view[start:stop], pts_us, flags & _KEYFRAME != 0, buffer, start), stop
+    if kind != _FORMAT:
+        raise ProcessError(f"an unknown kind of frame came over the packet socket: {kind}")
+    return (StreamFormat(**json.loads(bytes(view[start:stop]))), stop) if stop <= end else None

@@ -1,7 +1,7 @@
 """The publisher child: `python -m edge_agent.stream.publisher FD`, where FD is its end of the channel.
 
-It takes packets from the camera child and writes them to an RTSP server. Its publishing thread is the main
-one; two small ones talk to the agent, which ends the process when the main thread hangs.
+It takes packets from the camera child and writes them to the stream's target. Its publishing thread is the
+main one; two small ones talk to the agent, which ends the process when the main thread hangs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from edge_agent.errors import EdgeAgentError, ProcessError
 from edge_agent.processes.channel import ChildChannel, Message
 from edge_agent.stream.messages import BEAT, CONFIGURE, STOP, PublisherConfig
 from edge_agent.stream.packet_source import PacketSource
-from edge_agent.stream.packets import PacketMessage
-from edge_agent.stream.publisher_session import Mux, Publisher
+from edge_agent.stream.publisher_session import Publisher
 from edge_agent.stream.publisher_status import PublisherStatus
 from edge_agent.stream.retry import Retry
-from edge_agent.stream.rtsp_mux import RtspMux
+from edge_agent.stream.targets import new_mux
 from edge_agent.stream.url import parse_stream_url
 
 __all__ = ["main"]
@@ -71,21 +70,14 @@ def _receive_config(channel: ChildChannel) -> PublisherConfig | None:
 def _build(config: PublisherConfig) -> tuple[Publisher, PublisherStatus, threading.Event]:
     target = parse_stream_url(config.url)
 
-    def open_mux(first: PacketMessage) -> Mux:
-        return RtspMux(
-            target=target,
-            transport=config.transport,
-            connect_timeout_s=config.connect_timeout_s,
-            first=first,
-        )
-
+    chance = random.Random()
     status = PublisherStatus()
     stop = threading.Event()
     publisher = Publisher(
         source=PacketSource(path=config.packet_socket),
-        open_mux=open_mux,
+        open_mux=lambda first: new_mux(target, config=config, first=first, chance=chance),
         status=status,
-        retry=Retry(chance=random.Random()),
+        retry=Retry(chance=chance),
         stop=stop,
     )
     return publisher, status, stop

@@ -1,4 +1,4 @@
-"""The publishing thread: packets from the camera into one RTSP session after the other."""
+"""The publishing thread: packets from the camera into one session with the target after the other."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from edge_agent.errors import ProcessError
+from edge_agent.stream.mux import Mux, StreamTargetError
 from edge_agent.stream.packet_source import PacketSource, parameter_sets
 from edge_agent.stream.packets import PacketMessage, StreamFormat
 from edge_agent.stream.publisher_status import PublisherStatus
 from edge_agent.stream.retry import Retry
-from edge_agent.stream.rtsp_mux import StreamTargetError
 
-__all__ = ["Mux", "Publisher"]
+__all__ = ["Publisher"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +28,6 @@ _ABSENT_CAP_S: Final = 1.0
 _TELL_S: Final = 0.2
 
 
-class Mux(Protocol):
-    """A session with the target, as RtspMux is."""
-
-    def connect(self) -> None:
-        """Connect and announce. Raises StreamTargetError."""
-
-    def write(self, packet: PacketMessage) -> None:
-        """Write one packet. Raises StreamTargetError."""
-
-    def close(self) -> None:
-        """End the session. Never raises."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Start:
     """What a session begins with."""
@@ -50,9 +37,8 @@ class _Start:
 
     def continues(self, other: _Start) -> bool:
         """Whether the pictures from here are announced rightly by what was announced for `other`."""
-        return self.stream_format == other.stream_format and parameter_sets(
-            self.keyframe.data
-        ) == parameter_sets(other.keyframe.data)
+        mine, theirs = bytes(self.keyframe.data), bytes(other.keyframe.data)
+        return self.stream_format == other.stream_format and parameter_sets(mine) == parameter_sets(theirs)
 
 
 class Publisher:
@@ -76,6 +62,8 @@ class Publisher:
         self._monotonic = monotonic
         self._format: StreamFormat | None = None
         self._last_message_s = monotonic()
+        self._published_since_s: float | None = None
+        self._handed: list[PacketMessage] = []
         self._complained = False
 
     def run(self) -> None:
@@ -114,7 +102,7 @@ class Publisher:
             elif message is not None:
                 self._last_message_s = self._monotonic()
                 if message.keyframe and self._format is not None:
-                    return _Start(self._format, message)
+                    return _Start(self._format, message.kept())
         return None
 
     def _connect_source(self) -> bool:
@@ -127,31 +115,27 @@ class Publisher:
         # The handshake may keep every other thread from running: let the agent hear of it first.
         self._status.wait_until_told(_TELL_S)
         mux = self._open_mux(start.keyframe)
-        begin_s: float | None = None
+        self._published_since_s = None
+        self._handed.clear()
         failure: StreamTargetError | None = None
         following: _Start | None = None
         try:
             self._status.enter("handshake")
             mux.connect()
-            begin_s = self._monotonic()
             following = self._publish(mux, start)
         except StreamTargetError as error:
             failure = error
         self._status.enter("write")
         mux.close()
         self._status.enter("idle")
-        if begin_s is not None:
-            self._retry.session_ended(self._monotonic() - begin_s)
+        if self._published_since_s is not None:
+            self._retry.session_ended(self._monotonic() - self._published_since_s)
         if failure is not None:
             self._wait_after(failure)
         return following
 
     def _publish(self, mux: Mux, start: _Start) -> _Start | None:
         self._write(mux, start.keyframe)
-        self._status.succeeded()
-        if self._complained:
-            logger.info("the stream is published again")
-            self._complained = False
         self._last_message_s = self._monotonic()
         while not self._stop.is_set():
             try:
@@ -178,9 +162,24 @@ class Publisher:
         return None
 
     def _write(self, mux: Mux, packet: PacketMessage) -> None:
-        self._status.enter("write")
+        self._status.enter("write" if mux.established else "handshake")
         mux.write(packet)
-        self._status.wrote(len(packet.data), keyframe=packet.keyframe)
+        if self._published_since_s is None:
+            self._handed.append(packet.kept())
+            if mux.established:
+                self._note_success()
+        else:
+            self._status.wrote(len(packet.data), keyframe=packet.keyframe, pts_us=packet.pts_us)
+
+    def _note_success(self) -> None:
+        self._published_since_s = self._monotonic()
+        self._status.succeeded()
+        if self._complained:
+            logger.info("the stream is published again")
+            self._complained = False
+        for out in self._handed:
+            self._status.wrote(len(out.data), keyframe=out.keyframe, pts_us=out.pts_us)
+        self._handed.clear()
 
     def _note_end_of_packets(self, following: _Start | None) -> None:
         if following is None and not self._stop.is_set():

@@ -39,6 +39,8 @@ class PublisherStatus:
         self._session_since_s = self._since_s
         self._last_packet_s: float | None = None
         self._window: deque[tuple[float, int]] = deque(maxlen=_MAX_WINDOW)
+        self._last_keyframe_us: int | None = None
+        self._keyframe_interval_s: float | None = None
 
     def change(
         self, state: PublisherState, *, reason: str | None = None, code: StreamCode | None = None
@@ -67,6 +69,7 @@ class PublisherStatus:
             self._sessions += 1
             self._attempts = 0
             self._session_since_s = self._monotonic()
+            self._last_keyframe_us = None
         self.change("publishing")
 
     def enter(self, phase: Phase) -> None:
@@ -74,7 +77,7 @@ class PublisherStatus:
         # One assignment, without the lock: this is said twice for every packet.
         self._phase = (phase, self._monotonic())
 
-    def wrote(self, size_bytes: int, *, keyframe: bool) -> None:
+    def wrote(self, size_bytes: int, *, keyframe: bool, pts_us: int) -> None:
         """Count one packet that was written out; the writing thread is idle again."""
         with self._changed:
             now_s = self._monotonic()
@@ -84,6 +87,10 @@ class PublisherStatus:
             self._keyframes += keyframe
             self._last_packet_s = now_s
             self._window.append((now_s, size_bytes))
+            if keyframe:
+                last_us, self._last_keyframe_us = self._last_keyframe_us, pts_us
+                if last_us is not None and pts_us > last_us:
+                    self._keyframe_interval_s = (pts_us - last_us) / 1_000_000
 
     def beat(self) -> PublisherBeat:
         """Return how things are now."""
@@ -120,6 +127,8 @@ class PublisherStatus:
             state, code = "failed", "stream_timeout"
             reason = f"the server has taken nothing for {phase_age_s:.0f} s"
             since_s = phase_since_s + _STALLED_S
+        elif state == "connecting" and phase == "handshake" and phase_age_s >= _STALLED_S:
+            code, reason = "stream_timeout", f"the server has not answered for {phase_age_s:.0f} s"
         # Over a session that is younger than the window, three seconds would measure too little.
         span_s = min(_WINDOW_S, max(now_s - self._session_since_s, 0.5))
         return PublisherBeat(
@@ -137,4 +146,5 @@ class PublisherStatus:
             last_packet_age_s=None if age_s is None else round(age_s, 3),
             fps=round(len(self._window) / span_s, 2),
             bitrate_bps=int(sum(size for _, size in self._window) * 8 / span_s),
+            keyframe_interval_s=self._keyframe_interval_s,
         )

@@ -11,10 +11,13 @@ __all__ = ["Retry"]
 
 _BASE_S: Final = 0.1
 _CAP_S: Final = 1.5
-_REJECTED_BASE_S: Final = 1.0
+# Who said no may be about to know better, as a server that is just starting; after about a minute it is not.
+_REJECTED_PATIENCE: Final = 60
 _REJECTED_CAP_S: Final = 10.0
 _CREDENTIALS_S: Final = (10.0, 30.0)
+_NEVER_S: Final = 3600.0
 _HEALTHY_S: Final = 5.0
+_REJECTIONS: Final = ("stream_rejected", "stream_not_found", "stream_tls_failed")
 
 
 class Retry:
@@ -27,13 +30,15 @@ class Retry:
     def delay_s(self, code: StreamCode) -> float:
         """Return the wait after one more failure."""
         self._failures += 1
+        if code == "stream_unsupported":
+            return _NEVER_S
         if code == "stream_refused_credentials":
             return self._chance.uniform(*_CREDENTIALS_S)
-        rejected = code in ("stream_rejected", "stream_not_found")
-        base_s, cap_s = (_REJECTED_BASE_S, _REJECTED_CAP_S) if rejected else (_BASE_S, _CAP_S)
+        if code in _REJECTIONS and self._failures > _REJECTED_PATIENCE:
+            return self._chance.uniform(_CAP_S, _REJECTED_CAP_S)
         # The exponent is bounded: 2.0 ** 1024 is an error.
-        ceiling_s = min(cap_s, base_s * 2.0 ** min(self._failures, 10))
-        return self._chance.uniform(base_s, ceiling_s)
+        ceiling_s = min(_CAP_S, _BASE_S * 2.0 ** min(self._failures, 10))
+        return self._chance.uniform(_BASE_S, ceiling_s)
 
     def session_ended(self, lasted_s: float) -> None:
         """Begin anew after a session that lived; one that broke at once counts as a failure."""

@@ -1,45 +1,44 @@
-"""One RTSP session, written by libav: the one place that knows PyAV's muxer and its errors.
+"""One RTSP session, written here and not by libav.
 
-The handshake holds Python's interpreter lock, for about the connect timeout at most. A write does not hold
-it, and has no limit: a server that stops reading blocks it until somebody ends the process.
+libav's holds the interpreter during the handshake, has no limit for a write, cannot check a certificate in
+Debian 13's version, and asks the kernel twice for every RTP packet, of which a frame has dozens.
 """
 
 from __future__ import annotations
 
-import io
-import logging
+import base64
+import contextlib
+import os
+import random
+import re
 import socket
 import time
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
 
-from edge_agent.errors import StreamError
-from edge_agent.stream.messages import StreamCode
+from edge_agent.stream.connection import connect, lost
+from edge_agent.stream.messages import TlsTrust
+from edge_agent.stream.mux import StreamTargetError
+from edge_agent.stream.packet_source import parameter_sets
 from edge_agent.stream.packets import PacketMessage
+from edge_agent.stream.rtp import PAYLOAD_TYPE, RtpSender
+from edge_agent.stream.rtsp_auth import Credentials
+from edge_agent.stream.rtsp_client import Answer, RtspClient
 from edge_agent.stream.timeline import TICKS_PER_SECOND, Timeline
 from edge_agent.stream.url import StreamUrl
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["RtspMux"]
 
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
-
-__all__ = ["RtspMux", "StreamTargetError"]
-
-logger = logging.getLogger(__name__)
-
-_TIME_BASE: Final = Fraction(1, TICKS_PER_SECOND)
-# libav's default is 1472, which MediaMTX has to cut into smaller ones again for its readers.
-_RTP_PACKET_BYTES: Final = 1442
-
-
-class StreamTargetError(StreamError):
-    """A session with the stream's target could not be had, or broke; the code is one of StreamCode."""
-
-    def __init__(self, message: str, *, code: StreamCode) -> None:
-        super().__init__(message, code=code)
-        self.stream_code: StreamCode = code
+_WRITE_S: Final = 5.0
+_LISTEN_EVERY_S: Final = 1.0
+_REPORT_EVERY_S: Final = 5.0
+_ASK_EVERY_S: Final = 2.0
+# A server that answered before and does not for so long has stopped, however much the kernel still takes.
+_SILENT_S: Final = 5.0
+_FAREWELL_S: Final = 0.5
+_TRACK: Final = "streamid=0"
+_PORT_TRIES: Final = 20
 
 
 class RtspMux:
@@ -53,109 +52,209 @@ class RtspMux:
         *,
         target: StreamUrl,
         transport: Literal["tcp", "udp"],
+        trust: TlsTrust | None,
         connect_timeout_s: float,
         first: PacketMessage,
+        chance: random.Random,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._target = target
-        self._transport = transport
+        self._udp = transport == "udp"
+        self._trust = trust
         self._connect_timeout_s = connect_timeout_s
         self._first = first
+        self._chance = chance
+        self._monotonic = monotonic
+        self._wall = wall
         self._timeline = Timeline()
-        self._output: OutputContainer | None = None
-        self._stream: VideoStream | None = None
-        self._new_packet: Callable[[bytes], Any] | None = None
+        self._url, self._credentials = _request_url(target)
+        self._connection: socket.socket | None = None
+        self._client: RtspClient | None = None
+        self._sender = RtpSender(chance=chance)
+        self._datagrams: tuple[socket.socket, socket.socket] | None = None
+        self._next_listening_s = 0.0
+        self._next_report_s = 0.0
+        self._next_ask_s = 0.0
+        self._broken = False
+        self._waiting_since_s: float | None = None
+
+    @property
+    def established(self) -> bool:
+        """Whether the handshake is done."""
+        return self._client is not None
+
+    @property
+    def answers(self) -> int:
+        """How often the server answered within the session."""
+        return 0 if self._client is None else self._client.answers
 
     def connect(self) -> None:
-        """Resolve the host, connect and announce the stream. Raises StreamTargetError."""
-        self._resolve()
-        self._prepare()
-        begin_s = time.monotonic()
-        try:
-            if self._output is not None:
-                self._output.start_encoding()
-        except Exception as error:
-            raise self._translated(error, took_s=time.monotonic() - begin_s) from error
+        """Connect, announce the stream and begin. Raises StreamTargetError."""
+        self._connection = connect(self._target, trust=self._trust, timeout_s=self._connect_timeout_s)
+        client = RtspClient(
+            connection=self._connection,
+            target=self._target,
+            credentials=self._credentials,
+            timeout_s=self._connect_timeout_s,
+            new_nonce=lambda: os.urandom(8).hex(),
+            monotonic=self._monotonic,
+        )
+        client.request("OPTIONS", self._url)
+        description = _description(bytes(self._first.data), self._target.host)
+        client.request("ANNOUNCE", self._url, [("Content-Type", "application/sdp")], description)
+        self._set_up(client)
+        client.request("RECORD", self._url, [("Range", "npt=0.000-")])
+        client.be_patient(_WRITE_S)
+        self._client = client
+        self._next_ask_s = self._monotonic() + _ASK_EVERY_S
 
     def write(self, packet: PacketMessage) -> None:
-        """Write one access unit; blocks while the server does not read. Raises StreamTargetError."""
-        if self._output is None or self._stream is None or self._new_packet is None:
-            raise StreamTargetError("the session is not open", code="stream_unreachable")
-        muxed = self._new_packet(packet.data)
-        muxed.stream = self._stream
-        muxed.time_base = _TIME_BASE
-        muxed.pts = muxed.dts = self._timeline.ticks(packet.pts_us, now_s=time.monotonic())
-        muxed.is_keyframe = packet.keyframe
+        """Write one access unit; waits at most five seconds for the server. Raises StreamTargetError."""
+        client = self._client
+        if client is None:
+            raise StreamTargetError(f"{self._target}: the session is not open", code="stream_unreachable")
         try:
-            self._output.mux_one(muxed)
-        except Exception as error:
-            raise self._translated(error, took_s=None) from error
+            self._write(client, packet)
+        except StreamTargetError:
+            self._broken = True
+            raise
 
     def close(self) -> None:
         """Tear the session down. Never raises; may be called twice."""
-        output, self._output = self._output, None
-        if output is None:
+        client, self._client = self._client, None
+        connection, self._connection = self._connection, None
+        datagrams, self._datagrams = self._datagrams, None
+        with contextlib.suppress(StreamTargetError, OSError):
+            if client is not None and not self._broken:
+                client.be_patient(_FAREWELL_S)
+                client.request("TEARDOWN", self._url)
+        for end in (connection, *(datagrams or ())):
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    end.close()
+
+    def _write(self, client: RtspClient, packet: PacketMessage) -> None:
+        now_s = self._monotonic()
+        ticks = self._timeline.ticks(packet.pts_us, now_s=now_s)
+        if now_s >= self._next_report_s:
+            self._next_report_s = now_s + _REPORT_EVERY_S
+            self._send([self._sender.report(ticks, time_s=self._wall()), b""], control=True)
+        self._send(self._sender.packets(packet, ticks))
+        if now_s >= self._next_listening_s:
+            self._next_listening_s = now_s + _LISTEN_EVERY_S
+            self._listen(client, now_s)
+
+    def _set_up(self, client: RtspClient) -> None:
+        track = f"{self._url}/{_TRACK}"
+        if not self._udp:
+            wanted = "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"
+            answer = client.request("SETUP", track, [("Transport", wanted)])
+            channels = re.search(r"interleaved=(\d+)", answer.get("transport"))
+            self._sender = RtpSender(chance=self._chance, channel=int(channels[1]) & 0xFE if channels else 0)
             return
-        try:
-            output.close()
-        except Exception as error:  # noqa: BLE001 - a session that broke cannot be torn down; it is gone anyhow
-            logger.debug("the RTSP session was not torn down: %s", type(error).__name__)
+        self._datagrams = _pair_of_ports(self._connection)
+        port = self._datagrams[0].getsockname()[1]
+        wanted = f"RTP/AVP;unicast;client_port={port}-{port + 1};mode=record"
+        answer = client.request("SETUP", track, [("Transport", wanted)])
+        self._aim(answer)
 
-    def _resolve(self) -> None:
-        """Ask for the host here, where the interpreter lock is free: libav's asking holds it."""
-        try:
-            socket.getaddrinfo(self._target.host, self._target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a host name"
+    def _aim(self, answer: Answer) -> None:
+        ports = re.search(r"server_port=(\d+)(?:-(\d+))?", answer.get("transport"))
+        if ports is None or self._connection is None or self._datagrams is None:
             raise StreamTargetError(
-                f"the host '{self._target.host}' was not found: {reason}", code="stream_unreachable"
-            ) from error
-
-    def _prepare(self) -> None:
-        """Describe the stream by the keyframe itself: an encoder opened here would announce its own sets."""
-        import av  # noqa: PLC0415 - the agent imports this package and must not carry libav
-
-        self._new_packet = av.Packet
-        options = {
-            "rtsp_transport": self._transport,
-            "timeout": str(int(self._connect_timeout_s * 1_000_000)),
-            "pkt_size": str(_RTP_PACKET_BYTES),
-        }
-        try:
-            with av.open(io.BytesIO(self._first.data), "r", format="h264") as source:
-                self._output = av.open(self._target.raw, "w", format="rtsp", options=options)
-                self._stream = self._output.add_stream_from_template(source.streams.video[0], opaque=True)
-        except Exception as error:
-            raise StreamTargetError(
-                f"the stream could not be prepared from the camera's keyframe: {type(error).__name__}",
+                f"{self._target}: the server takes no UDP; set stream.transport to tcp",
                 code="stream_rejected",
-            ) from error
+            )
+        host = self._connection.getpeername()[0]
+        for end, port in zip(
+            self._datagrams, (int(ports[1]), int(ports[2] or int(ports[1]) + 1)), strict=True
+        ):
+            end.connect((host, port))
+            end.settimeout(_WRITE_S)
 
-    def _translated(self, error: Exception, *, took_s: float | None) -> StreamTargetError:
-        code, what = _classify(error, took_s=took_s, connect_timeout_s=self._connect_timeout_s)
-        return StreamTargetError(f"{self._target.masked}: {what}", code=code)
+    def _send(self, parts: list[bytes | memoryview], *, control: bool = False) -> None:
+        if self._datagrams is None:
+            if self._client is not None:
+                self._client.send_parts(parts)
+            return
+        end = self._datagrams[control]
+        try:
+            for header, payload in zip(parts[::2], parts[1::2], strict=True):
+                end.sendall(b"".join((header[RtpSender.FRAME_BYTES :], payload)))
+        except OSError as error:
+            raise lost(self._target, error) from error
+
+    def _listen(self, client: RtspClient, now_s: float) -> None:
+        """Keep the session alive, and notice a server that has stopped while the kernel still takes bytes."""
+        heard = client.answers
+        client.hear()
+        if client.answers != heard:
+            self._waiting_since_s = None
+        silent_s = now_s - self._waiting_since_s if self._waiting_since_s is not None else 0.0
+        if client.answers and silent_s >= _SILENT_S:
+            raise StreamTargetError(
+                f"{self._target}: the server has not answered for {silent_s:.0f} s", code="stream_timeout"
+            )
+        if now_s >= self._next_ask_s:
+            self._next_ask_s = now_s + _ASK_EVERY_S
+            if self._waiting_since_s is None:
+                self._waiting_since_s = now_s
+                client.ask("OPTIONS", self._url)
 
 
-def _classify(error: Any, *, took_s: float | None, connect_timeout_s: float) -> tuple[StreamCode, str]:
-    """Return the code and the text for what libav raised; its own message names the URL and is left out.
+def _request_url(target: StreamUrl) -> tuple[str, Credentials | None]:
+    """Return the URL as it is asked for, without credentials, and those."""
+    parts = urlsplit(target.raw)
+    user, at, host = parts.netloc.rpartition("@")
+    url = parts._replace(netloc=host, fragment="").geturl()
+    if not at:
+        return url, None
+    name, _, password = user.partition(":")
+    return url, Credentials(unquote(name), unquote(password))
 
-    `took_s` is how long the handshake took, None where the session was up.
-    """
-    import av.error  # noqa: PLC0415 - see RtspMux._prepare()
 
-    says = getattr(error, "strerror", None) or type(error).__name__
-    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return "stream_refused_credentials", f"the server refused the user or the password ({says})"
-    if isinstance(error, av.error.HTTPNotFoundError):
-        return "stream_not_found", f"the server does not know this path ({says})"
-    if isinstance(error, av.error.HTTPError | av.error.HTTPClientError):
-        return "stream_rejected", f"the server rejected the stream ({says})"
-    if isinstance(error, TimeoutError):
-        return "stream_timeout", "the server did not answer in time"
-    if isinstance(error, av.error.InvalidDataError) and took_s is not None:
-        # libav says the same of a server that is silent and of one that speaks something else.
-        if took_s >= connect_timeout_s * 0.9:
-            return "stream_timeout", f"the server did not answer within {connect_timeout_s:g} s"
-        return "stream_rejected", "the server did not answer in RTSP"
-    if took_s is None:
-        return "stream_unreachable", f"the connection was lost ({says})"
-    return "stream_unreachable", f"the server could not be reached ({says})"
+def _description(keyframe: bytes, host: str) -> str:
+    """Return the SDP that announces the stream by the keyframe's own parameter sets."""
+    sets = parameter_sets(keyframe)
+    sps = next((unit for unit in sets if unit[0] & 0x1F == 7 and len(unit) > 3), None)
+    if sps is None:
+        raise StreamTargetError(
+            "the stream could not be prepared: the camera's keyframe has no parameter sets",
+            code="stream_rejected",
+        )
+    described = ",".join(base64.b64encode(unit).decode() for unit in sets)
+    sets_and_profile = f"sprop-parameter-sets={described}; profile-level-id={sps[1:4].hex().upper()}"
+    family = "IP6" if ":" in host else "IP4"
+    return "\r\n".join(
+        [
+            "v=0",
+            "o=- 0 0 IN IP4 127.0.0.1",
+            "s=edge-agent",
+            f"c=IN {family} {host if re.fullmatch(r'[0-9a-fA-F.:]+', host) else '0.0.0.0'}",
+            "t=0 0",
+            f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
+            f"a=rtpmap:{PAYLOAD_TYPE} H264/{TICKS_PER_SECOND}",
+            f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1; {sets_and_profile}",
+            f"a=control:{_TRACK}",
+            "",
+        ]
+    )
+
+
+def _pair_of_ports(connection: socket.socket | None) -> tuple[socket.socket, socket.socket]:
+    """Return two sockets for datagrams on an even port and the one after it."""
+    family = connection.family if connection is not None else socket.AF_INET
+    for _ in range(_PORT_TRIES):
+        ends = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            ends[0].bind(("", 0))
+            port = ends[0].getsockname()[1]
+            if port % 2 == 0:
+                ends[1].bind(("", port + 1))
+                return ends
+        except OSError:
+            pass
+        for end in ends:
+            end.close()
+    raise StreamTargetError("no two ports in a row are free for RTP over UDP", code="stream_unreachable")

@@ -72,6 +72,8 @@ class StreamService:
         *,
         url: str,
         transport: Literal["tcp", "udp"],
+        tls_ca: Path | None,
+        tls_verify: bool,
         packet_socket: Path,
         memory: Remembered,
         grace_s: float,
@@ -88,7 +90,11 @@ class StreamService:
     ) -> None:
         self._url = url
         self._publisher_config = PublisherConfig(
-            url=url, packet_socket=str(packet_socket), transport=transport
+            url=url,
+            packet_socket=str(packet_socket),
+            transport=transport,
+            tls_ca=None if tls_ca is None else str(tls_ca),
+            tls_verify=tls_verify,
         )
         self._memory = memory
         self._viewing = viewing

@@ -9,10 +9,15 @@ from urllib.parse import urlsplit
 from edge_agent.errors import ConfigError, suggestion
 from edge_agent.masking import mask_url
 
-__all__ = ["SCHEMES", "StreamUrl", "mask_url", "parse_stream_url"]
+__all__ = ["ENCRYPTED", "SCHEMES", "StreamUrl", "mask_url", "parse_stream_url", "split_stream_url"]
 
 # Each scheme that can be published to, and the port that is meant where none is named.
 SCHEMES: Final = {"rtsp": 554, "rtsps": 322}
+ENCRYPTED: Final = frozenset({"rtsps"})
+_EXAMPLES: Final = {
+    "rtsp": "rtsp://host:8554/name",
+    "rtsps": "rtsps://user:password@host:8322/name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +36,39 @@ class StreamUrl:
 
 def parse_stream_url(url: str) -> StreamUrl:
     """Return `url` taken apart. Raises ConfigError, without the password, where it cannot be published to."""
-    masked = mask_url(url)
+    try:
+        return split_stream_url(url)
+    except ValueError as error:
+        masked = mask_url(url)
+        # The cause is not chained: urllib's own may show the URL.
+        raise ConfigError(
+            f"stream.url: '{masked}' cannot be published to: it {error}",
+            field="stream.url",
+            value=masked,
+            allowed=sorted(SCHEMES),
+        ) from None
+
+
+def split_stream_url(url: str) -> StreamUrl:
+    """Return `url` taken apart. Raises ValueError, whose text has nothing of the URL that is secret."""
     try:
         parts = urlsplit(url)
         scheme, host, port, path = parts.scheme.lower(), parts.hostname, parts.port, parts.path
-    except ValueError as error:
-        raise _refusal(masked, "the host or the port cannot be read") from error
+    except ValueError:
+        raise _refusal("rtsp", "the host or the port cannot be read") from None
     if scheme not in SCHEMES:
-        raise _refusal(masked, f"the scheme '{scheme}' is not known{suggestion(scheme, SCHEMES)}")
+        known = suggestion(scheme, SCHEMES)
+        raise _refusal("rtsp", f"the scheme '{scheme}' is not known{known}; allowed are {', '.join(SCHEMES)}")
     if not host:
-        raise _refusal(masked, "there is no host")
+        raise _refusal(scheme, "there is no host")
     if port == 0:
-        raise _refusal(masked, "the port is 0")
+        raise _refusal(scheme, "the port is 0")
     if not path.strip("/"):
-        raise _refusal(masked, "there is no path, the stream's name on the server")
+        raise _refusal(scheme, "there is no path, the stream's name on the server")
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise _refusal(masked, "there is a space or a control character in it")
-    return StreamUrl(raw=url, masked=masked, scheme=scheme, host=host, port=port or SCHEMES[scheme])
+        raise _refusal(scheme, "there is a space or a control character in it")
+    return StreamUrl(raw=url, masked=mask_url(url), scheme=scheme, host=host, port=port or SCHEMES[scheme])
 
 
-def _refusal(masked: str, why: str) -> ConfigError:
-    return ConfigError(
-        f"stream.url: '{masked}' cannot be published to: {why}; "
-        "right is rtsp://host:8554/name or rtsps://user:password@host:8322/name",
-        field="stream.url",
-        value=masked,
-        allowed=sorted(SCHEMES),
-    )
+def _refusal(scheme: str, why: str) -> ValueError:
+    return ValueError(f"must be a URL like {_EXAMPLES[scheme]} ({why})")

@@ -41,7 +41,7 @@ def test_the_encoder_is_changed_while_the_camera_runs_on(
     looping: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer = looping.consumer()
-    assert declared(consumer.take().data) == declared(consumer.take(keyframe=True).data)
+    assert declared(bytes(consumer.take().data)) == declared(bytes(consumer.take(keyframe=True).data))
     configured = _configured(monkeypatch, looping)
     held = looping.apply({"video": {"h264_profile": "high", "h264_level": "4.1", "quality": 30}}).video
     assert (held.h264_profile, held.h264_level, held.quality) == ("high", "4.1", 30)
@@ -51,9 +51,9 @@ def test_the_encoder_is_changed_while_the_camera_runs_on(
         return (encoded.profile, encoded.level) if encoded else (None, None)
 
     wait_until(lambda: told() == ("high", "4.1"), what="the new profile in the beat")
-    said = declared(consumer.take(keyframe=True).data)
+    said = declared(bytes(consumer.take(keyframe=True).data))
     while said is not None and said.profile != "high":
-        said = declared(consumer.take(keyframe=True).data)
+        said = declared(bytes(consumer.take(keyframe=True).data))
     assert said is not None
     assert said.level == "4.1"
     # A new encoder is no new picture: the publisher's session need not end.
@@ -107,7 +107,7 @@ def test_a_camera_that_refuses_leaves_the_encoder_as_it_was(
         looping.apply({"video": {"h264_profile": "main"}})
     assert looping.loop.applied().video.h264_profile == "baseline"
     looping.loop.request_keyframe()
-    said = declared(consumer.take(keyframe=True).data)
+    said = declared(bytes(consumer.take(keyframe=True).data))
     assert said is not None
     assert said.profile == "constrained_baseline"
     consumer.close()
@@ -171,7 +171,7 @@ def test_a_file_that_is_not_passed_through_is_encoded_as_it_is_set(tmp_path: Pat
     with Loop(FileDriver(options=options, clock=SystemClock()), tmp_path, {}) as looping:
         looping.apply({"video": {"h264_profile": "main"}})
         consumer = looping.consumer()
-        said = declared(consumer.take(keyframe=True).data)
+        said = declared(bytes(consumer.take(keyframe=True).data))
         assert said is not None
         assert said.profile == "main"
         consumer.close()
@@ -194,7 +194,7 @@ def test_the_overlay_is_in_the_stream_and_in_snapshots_where_it_is_wanted_there(
     decoder: Any = av.CodecContext.create("h264", "r")
     consumer.take(keyframe=True)
     decoder.thread_type = "SLICE"
-    (frame,) = decoder.decode(av.Packet(consumer.take(keyframe=True).data))
+    (frame,) = decoder.decode(av.Packet(bytes(consumer.take(keyframe=True).data)))
     corner = frame.to_ndarray()[frame.height * 3 // 4 : frame.height, : frame.width // 3]
     assert corner.max() > 200
     consumer.close()

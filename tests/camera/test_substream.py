@@ -60,7 +60,7 @@ def test_both_streams_show_the_same_picture_each_at_its_own_size(tmp_path: Path)
             assert (consumer.formats[0].width, consumer.formats[0].height) == size
             decoder: Any = av.CodecContext.create("h264", "r")
             decoder.thread_type = "SLICE"
-            (frame,) = decoder.decode(av.Packet(packet.data))
+            (frame,) = decoder.decode(av.Packet(bytes(packet.data)))
             grey = frame.reformat(160, 90, "gray").to_ndarray()
             pictures.append(grey.astype(np.int16))
             consumer.close()

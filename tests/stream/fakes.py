@@ -99,7 +99,7 @@ class FakeCamera:
 class PublisherProcess:
     """The child as the agent runs it; every beat that it sent is in `beats`."""
 
-    def __init__(self, *, url: str, packet_socket: Path, connect_timeout_s: float = 3.0) -> None:
+    def __init__(self, *, url: str, packet_socket: Path, **config: Any) -> None:
         agent_end, child_end = socket_pair()
         command = [sys.executable, "-m", "edge_agent.stream.publisher", str(child_end.fileno())]
         self.process = subprocess.Popen(
@@ -110,10 +110,8 @@ class PublisherProcess:
         self.log = ""
         self._end = agent_end
         self._channel = ChildChannel(agent_end)
-        config = PublisherConfig(
-            url=url, packet_socket=str(packet_socket), connect_timeout_s=connect_timeout_s
-        )
-        self._channel.send(Message(CONFIGURE, config.body()))
+        whole = PublisherConfig(url=url, packet_socket=str(packet_socket), **config)
+        self._channel.send(Message(CONFIGURE, whole.body()))
         self._threads = [threading.Thread(target=task, daemon=True) for task in (self._read, self._read_log)]
         for thread in self._threads:
             thread.start()

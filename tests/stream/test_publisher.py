@@ -41,15 +41,16 @@ def test_it_is_light(receiver: ReceiverProcess, packet_socket: Path) -> None:
         mapped = Path(f"/proc/{publisher.process.pid}/maps").read_text()
         assert "pydantic" not in mapped
         assert "numpy" not in mapped
-        assert "av" in mapped
+        # libav alone is three times the rest.
+        assert "libav" not in mapped
 
 
 def test_comes_back_after_the_server_was_killed(receiver: ReceiverProcess, packet_socket: Path) -> None:
     with PublisherProcess(url=receiver.url, packet_socket=packet_socket) as publisher:
-        publisher.wait_for_state("publishing")
+        seen = publisher.wait_for_state("publishing")
         receiver.wait_for_frames(10)
         receiver.kill()
-        seen = publisher.wait_for_state("failed")
+        seen = publisher.wait_for_state("failed", since=seen)
         assert publisher.beats[seen - 1].code == "stream_unreachable"
         assert publisher.beats[seen - 1].reason
         seen = publisher.wait_for(lambda beat: beat.attempts >= 2, since=seen)
@@ -205,7 +206,7 @@ def test_silence_is_not_called_publishing(camera: FakeCamera, packet_socket: Pat
         publisher.wait_for_state("publishing", since=seen)
 
 
-def test_a_stalled_server_is_seen_in_the_beats(camera: FakeCamera, packet_socket: Path) -> None:
+def test_a_server_that_reads_no_more_is_left_and_tried_again(camera: FakeCamera, packet_socket: Path) -> None:
     camera.resize(640, 480)
     with (
         ScriptedRtspServer(Script(stall=True)) as server,
@@ -214,9 +215,10 @@ def test_a_stalled_server_is_seen_in_the_beats(camera: FakeCamera, packet_socket
         publisher.wait_for(lambda beat: beat.phase == "write" and beat.phase_age_s > 2, timeout_s=50)
         seen = publisher.wait_for(lambda beat: beat.state == "failed")
         assert publisher.beats[seen - 1].code == "stream_timeout"
-        assert publisher.beats[seen - 1].phase == "write"
-        # It cannot end the session properly any more, but it ends.
-        assert publisher.stop() == 1
+        assert "the server has stopped taking packets" in str(publisher.beats[seen - 1].reason)
+        server.script = Script()
+        publisher.wait_for(lambda beat: beat.state == "publishing" and beat.packets > 60, since=seen)
+        assert publisher.stop() == 0
 
 
 def test_stop_tears_the_session_down(packet_socket: Path) -> None:

@@ -47,7 +47,7 @@ def test_rates_are_of_the_last_three_seconds() -> None:
     status.succeeded()
     for _ in range(300):
         time.now_s += 0.1
-        status.wrote(1000, keyframe=False)
+        status.wrote(1000, keyframe=False, pts_us=0)
     beat = status.beat()
     assert 9.6 <= beat.fps <= 10.4
     assert 77_000 <= beat.bitrate_bps <= 83_000
@@ -63,7 +63,7 @@ def test_a_young_session_is_measured_over_its_own_time() -> None:
     status.succeeded()
     for _ in range(10):
         time.now_s += 0.1
-        status.wrote(1000, keyframe=True)
+        status.wrote(1000, keyframe=True, pts_us=0)
     assert 9.6 <= status.beat().fps <= 10.4
 
 
@@ -79,5 +79,5 @@ def test_a_write_that_hangs_is_not_called_publishing() -> None:
     assert (beat.state, beat.code) == ("failed", "stream_timeout")
     assert beat.reason == "the server has taken nothing for 7 s"
     assert (beat.phase, beat.phase_age_s, beat.since_age_s) == ("write", 7.0, 2.0)
-    status.wrote(10, keyframe=False)
+    status.wrote(10, keyframe=False, pts_us=0)
     assert status.beat().state == "publishing"

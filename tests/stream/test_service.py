@@ -143,6 +143,8 @@ class Rig:
         self.service = StreamService(
             url="rtsp://me:hunter2@localhost:8554/porch",
             transport="tcp",
+            tls_ca=None,
+            tls_verify=True,
             packet_socket=directory / "packets",
             memory=Remembered(path=directory / "stream.json", configured={"enabled": enabled, "mode": mode}),
             grace_s=20.0,

@@ -1,0 +1,132 @@
+"""H.264 as RTP (RFC 6184, packetization mode 1), and the sender's reports of RTCP (RFC 3550)."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Final
+
+from edge_agent.stream.packets import PacketMessage
+
+__all__ = ["PAYLOAD_TYPE", "RtpSender", "nal_units"]
+
+PAYLOAD_TYPE: Final = 96
+
+_START_CODE: Final = b"\x00\x00\x01"
+# RTSP's frame on a TCP connection ('$', channel, length), then RTP's header, then FU-A's two bytes.
+_WHOLE: Final = struct.Struct("!BBHBBHII")
+_FRAGMENT: Final = struct.Struct("!BBHBBHIIBB")
+_FRAME: Final = struct.Struct("!BBH")
+_REPORT: Final = struct.Struct("!BBHIIIIII")
+_RTP_HEADER_BYTES: Final = 12
+_DOLLAR: Final = 0x24
+_VERSION: Final = 0x80
+_MARKER: Final = 0x80
+_FU_A: Final = 28
+_FU_START: Final = 0x80
+_FU_END: Final = 0x40
+_SENDER_REPORT: Final = 200
+_DESCRIPTION: Final = 202
+_CNAME: Final = 1
+_SEQUENCES: Final = 1 << 16
+_WORDS: Final = 1 << 32
+_NTP_EPOCH_S: Final = 2_208_988_800  # from 1900 to 1970
+# Larger ones MediaMTX has to cut into smaller ones again for its readers.
+_MAX_PAYLOAD_BYTES: Final = 1442 - _RTP_HEADER_BYTES
+_FRAGMENT_BYTES: Final = _MAX_PAYLOAD_BYTES - 2
+
+
+def nal_units(data: bytes | bytearray, begin: int, end: int) -> list[tuple[int, int]]:
+    """Return where the NAL units between two places in Annex B begin and end, without start codes."""
+    units = []
+    at = data.find(_START_CODE, begin, end)
+    while at >= 0:
+        start = at + len(_START_CODE)
+        at = data.find(_START_CODE, start, end)
+        stop = at if at >= 0 else end
+        # A start code may have a leading zero, and a unit trailing ones: none of them is the unit's.
+        while stop > start and data[stop - 1] == 0:
+            stop -= 1
+        if stop > start:
+            units.append((start, stop))
+    return units
+
+
+class RtpSender:
+    """One stream of RTP packets, and its reports; each in RTSP's frame for a connection, four bytes long."""
+
+    FRAME_BYTES: Final = _FRAME.size
+
+    def __init__(self, *, chance: random.Random, channel: int = 0) -> None:
+        self._channel = channel
+        self._ssrc = chance.getrandbits(32)
+        self._sequence = chance.getrandbits(16)
+        self._offset = chance.getrandbits(32)
+        self._packets = 0
+        self._octets = 0
+
+    def packets(self, packet: PacketMessage, ticks: int) -> list[bytes | memoryview]:
+        """Return an access unit's packets, each as a header and a payload, one after the other."""
+        data, shift = packet.data, packet.offset
+        if packet.within is None:
+            units = nal_units(bytes(data), 0, len(data))
+        else:
+            units = nal_units(packet.within, shift, shift + len(data))
+        view = memoryview(data)
+        parts: list[bytes | memoryview] = []
+        stamp = (ticks + self._offset) % _WORDS
+        channel, ssrc, sequence = self._channel, self._ssrc, self._sequence
+        for start, stop in units:
+            begin, end = start - shift, stop - shift
+            marker = _MARKER if stop == units[-1][1] else 0
+            if end - begin <= _MAX_PAYLOAD_BYTES:
+                length = _RTP_HEADER_BYTES + end - begin
+                kind = PAYLOAD_TYPE | marker
+                parts.append(_WHOLE.pack(_DOLLAR, channel, length, _VERSION, kind, sequence, stamp, ssrc))
+                parts.append(view[begin:end])
+                sequence = (sequence + 1) % _SEQUENCES
+                continue
+            nal = view[begin]
+            indicator, flags = nal & 0xE0 | _FU_A, _FU_START | nal & 0x1F
+            kind = PAYLOAD_TYPE
+            for at in range(begin + 1, end, _FRAGMENT_BYTES):
+                upto = at + _FRAGMENT_BYTES
+                if upto >= end:
+                    upto = end
+                    flags |= _FU_END
+                    kind |= marker
+                length = _RTP_HEADER_BYTES + 2 + upto - at
+                parts.append(
+                    _FRAGMENT.pack(
+                        _DOLLAR, channel, length, _VERSION, kind, sequence, stamp, ssrc, indicator, flags
+                    )
+                )
+                parts.append(view[at:upto])
+                flags &= ~_FU_START
+                sequence = (sequence + 1) % _SEQUENCES
+        self._sequence = sequence
+        self._packets += len(parts) // 2
+        self._octets += len(data)
+        return parts
+
+    def report(self, ticks: int, *, time_s: float) -> bytes:
+        """Return a sender's report: the packet of `ticks` is of the wall clock's time `time_s`."""
+        seconds = int(time_s)
+        report = _REPORT.pack(
+            _VERSION,
+            _SENDER_REPORT,
+            _REPORT.size // 4 - 1,
+            self._ssrc,
+            (seconds + _NTP_EPOCH_S) % _WORDS,
+            int((time_s - seconds) * _WORDS),
+            (ticks + self._offset) % _WORDS,
+            self._packets % _WORDS,
+            self._octets % _WORDS,
+        )
+        name = f"{self._ssrc:08x}".encode()
+        # One name, a zero that ends it, and zeros up to a multiple of four bytes.
+        item = bytes((_CNAME, len(name))) + name
+        item += bytes(4 - len(item) % 4)
+        description = struct.pack("!BBHI", _VERSION | 1, _DESCRIPTION, 1 + len(item) // 4, self._ssrc) + item
+        both = report + description
+        return _FRAME.pack(_DOLLAR, self._channel + 1, len(both)) + both

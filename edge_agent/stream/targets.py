@@ -1,0 +1,27 @@
+"""From a target to the session that reaches it."""
+
+from __future__ import annotations
+
+import random
+
+from edge_agent.stream.messages import PublisherConfig
+from edge_agent.stream.mux import Mux
+from edge_agent.stream.packets import PacketMessage
+from edge_agent.stream.rtsp_mux import RtspMux
+from edge_agent.stream.url import ENCRYPTED, StreamUrl
+
+__all__ = ["new_mux"]
+
+
+def new_mux(
+    target: StreamUrl, *, config: PublisherConfig, first: PacketMessage, chance: random.Random
+) -> Mux:
+    """Return a session that begins with the keyframe `first`; it connects to nothing yet."""
+    return RtspMux(
+        target=target,
+        transport=config.transport,
+        trust=config.trust if target.scheme in ENCRYPTED else None,
+        connect_timeout_s=config.connect_timeout_s,
+        first=first,
+        chance=chance,
+    )
