@@ -118,6 +118,7 @@ def check(
     What is wrong in profiles and the like is told, too; then it ends with 1.
     """
     configuration, features = _load(config)
+    _check_target(configuration)
     lines = configuration.explain()
     faults = [fault for feature in features.values() for fault in feature.faults(configuration)]
     if as_json:
@@ -142,6 +143,17 @@ def check(
     if faults:
         _fail("\n".join(faults), 1)
     console.print("The configuration can be used.", style="green")
+
+
+def _check_target(configuration: Configuration) -> None:
+    """Raise ConfigError where what is installed cannot publish to the configured target."""
+    from edge_agent.stream.support import unsupported  # noqa: PLC0415 - `--help` stays quick
+    from edge_agent.stream.url import parse_stream_url  # noqa: PLC0415 - see above
+
+    target = parse_stream_url(configuration.stream_url)
+    missing = unsupported(target.scheme, verify=configuration.stream.tls.verify)
+    if missing is not None:
+        raise ConfigError(f"stream.url: {missing}", field="stream.url", value=target.masked)
 
 
 @app.command()

@@ -13,6 +13,10 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _HEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)(.*)", re.DOTALL)
 _PORT: Final = re.compile(r"(?:[^:]*|\[[^\]]*\])(?::\d*)?")
 _QUERY: Final = re.compile(r"([?&;#])([^=&;#?]+)=([^&;#]*)")
+# MediaMTX's id of an SRT stream, publish:name:user:password, as far as it is no secret.
+_STREAM_ID: Final = re.compile(r"(?i)(?:publish|read)(?::|%3A)[^:%&]+(?=$|:|%3A)")
+# Behind the application RTMP has the stream's key, which is all that many services ask for.
+_RTMP_KEY: Final = re.compile(r"(/[^/?#]+)/[^?#]+")
 _SECRET_NAME: Final = re.compile(
     r"auth(?!ors?$)|cookie|credential|passw|passphrase|pwd|secret|session|signature|token|(^|[-_.])(api|access|private)?"
     r"[-_.]?(key|sig|pass|pin)$",
@@ -41,6 +45,8 @@ def mask_url(url: str) -> str:
     if at:
         name, colon, _ = user.partition(":")
         authority = f"{name}:{_SHORT}@{host}" if colon else f"{_SHORT}@{host}"
+    if scheme.lower() in {"rtmp://", "rtmps://"}:
+        rest = _RTMP_KEY.sub(rf"\1/{_SHORT}", rest, count=1)
     return scheme + authority + _QUERY.sub(_mask_query, rest)
 
 
@@ -58,4 +64,8 @@ def _split_at_last_at(text: str) -> tuple[str, str]:
 
 def _mask_query(match: re.Match[str]) -> str:
     separator, name, value = match.groups()
+    if name.lower() == "streamid" and value:
+        public = _STREAM_ID.match(value)
+        shown = public.group() if public else ""
+        return f"{separator}{name}={shown if shown == value else f'{shown}:{_SHORT}' if shown else _SHORT}"
     return f"{separator}{name}={_SHORT if value and is_secret_name(name) else value}"

@@ -81,6 +81,8 @@ ALLOWED: dict[str, set[str]] = {
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
             "console.schedule", "console.schedule_picture", "demo", "feature"},
+    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run", "demo",
+            "feature", "stream.support", "stream.url"},
     "__main__": {"cli"},
 }  # fmt: skip
 

@@ -125,7 +125,7 @@ def _published_to(url: str | None) -> str | None:
 
 
 class StreamTlsConfig(Section):
-    """Whom an encrypted stream (rtsps) trusts."""
+    """Whom an encrypted stream (rtsps, rtmps, whips) trusts."""
 
     ca: Path | None = Field(None, description="PEM file of the authorities to trust; null is the system's")
     verify: bool = Field(True, description="Whether the server has to prove who it is")
@@ -134,7 +134,9 @@ class StreamTlsConfig(Section):
 class StreamConfig(Section):
     """What is published, and where to. Size, rates and keyframes are those of the start."""
 
-    url: str | None = Field(None, description="rtsp or rtsps; null is rtsp://localhost:8554/<node.id>")
+    url: str | None = Field(
+        None, description="rtsp, rtsps, rtmp, rtmps, srt or whip; null is rtsp://localhost:8554/<node.id>"
+    )
     enabled: bool = Field(True, description="Whether to publish from the start")
     mode: Literal["always", "on_demand", "manual"] = Field(
         "always", description="on_demand: while somebody watches; manual: from a command on, until the next"

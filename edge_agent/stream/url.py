@@ -11,12 +11,25 @@ from edge_agent.masking import mask_url
 
 __all__ = ["ENCRYPTED", "SCHEMES", "StreamUrl", "mask_url", "parse_stream_url", "split_stream_url"]
 
-# Each scheme that can be published to, and the port that is meant where none is named.
-SCHEMES: Final = {"rtsp": 554, "rtsps": 322}
-ENCRYPTED: Final = frozenset({"rtsps"})
+# Each scheme that can be published to, and the port that is meant where none is named; SRT has none.
+SCHEMES: Final = {
+    "rtsp": 554,
+    "rtsps": 322,
+    "rtmp": 1935,
+    "rtmps": 443,
+    "srt": 0,
+    "whip": 80,
+    "whips": 443,
+}
+ENCRYPTED: Final = frozenset({"rtsps", "rtmps", "whips"})
 _EXAMPLES: Final = {
     "rtsp": "rtsp://host:8554/name",
     "rtsps": "rtsps://user:password@host:8322/name",
+    "rtmp": "rtmp://host/name",
+    "rtmps": "rtmps://host:1936/name",
+    "srt": "srt://host:8890?streamid=publish:name",
+    "whip": "whip://host:8889/name/whip",
+    "whips": "whips://host:8889/name/whip",
 }
 
 
@@ -63,7 +76,10 @@ def split_stream_url(url: str) -> StreamUrl:
         raise _refusal(scheme, "there is no host")
     if port == 0:
         raise _refusal(scheme, "the port is 0")
-    if not path.strip("/"):
+    if scheme == "srt" and port is None:
+        raise _refusal(scheme, "there is no port")
+    named_by_id = scheme == "srt" and "streamid=" in parts.query
+    if not (path.strip("/") or named_by_id):
         raise _refusal(scheme, "there is no path, the stream's name on the server")
     if any(character.isspace() or not character.isprintable() for character in url):
         raise _refusal(scheme, "there is a space or a control character in it")

@@ -60,6 +60,13 @@ def _config(directory: Path, **sections: object) -> Path:
 # ---- check
 
 
+def test_check_refuses_a_target_that_what_is_installed_cannot_reach(tmp_path: Path) -> None:
+    done = _edge_agent("check", "--config", _config(tmp_path, stream={"url": "whips://u:hush@host/cam/whip"}))
+    assert done.returncode == 2
+    assert done.stderr.startswith("stream.url: 'whips' cannot be published to: ")
+    assert "hush" not in done.stdout + done.stderr
+
+
 def test_check_explains_the_configuration(tmp_path: Path) -> None:
     config = _config(tmp_path, mqtt={"host": "broker.example", "username": "porch", "password": "hunter2"})
     ran = _edge_agent("check", "-c", config)

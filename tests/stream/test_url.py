@@ -14,6 +14,11 @@ from edge_agent.stream.url import parse_stream_url
         ("rtsps://[fe80::1]:8322/x", "fe80::1", 8322, "rtsps://[fe80::1]:8322/x"),
         ("RTSPS://host/x", "host", 322, "RTSPS://host/x"),
         ("rtsp://host/x?user=a&pass=b", "host", 554, "rtsp://host/x?user=a&pass=***"),
+        ("rtmp://host/live/key", "host", 1935, "rtmp://host/live/***"),
+        ("rtmps://host/cam", "host", 443, "rtmps://host/cam"),
+        ("srt://host:8890?streamid=publish:cam", "host", 8890, "srt://host:8890?streamid=publish:cam"),
+        ("srt://u:pw@host:8890/cam", "host", 8890, "srt://u:***@host:8890/cam"),
+        ("whip://host:8889/cam/whip", "host", 8889, "whip://host:8889/cam/whip"),
     ],
 )
 def test_a_usable_url(url: str, host: str, port: int, masked: str) -> None:
@@ -33,6 +38,9 @@ def test_a_usable_url(url: str, host: str, port: int, masked: str) -> None:
         ("rtsp://host:70000/x", "rtsp://host:8554/name", "the host or the port cannot be read)"),
         ("rtsp://host", "rtsp://host:8554/name", "there is no path, the stream's name on the server)"),
         ("rtsp://host/a b", "rtsp://host:8554/name", "there is a space or a control character in it)"),
+        ("rtmp://host", "rtmp://host/name", "there is no path, the stream's name on the server)"),
+        ("srt://host/x", "srt://host:8890?streamid=publish:name", "there is no port)"),
+        ("srt://host:1", "srt://host:8890?streamid=publish:name", "there is no path, the stream's name on"),
     ],
 )
 def test_an_unusable_url_is_refused_with_the_reason(url: str, like: str, why: str) -> None:
