@@ -38,8 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     # one subject each
     "mqtt": {"clock", "errors"},
     "processes": {"clock", "errors"},
-    "configuration": {"errors", "masking", "stream.config"},
-    "configuration": {"errors", "masking", "stream.url"},
+    "configuration": {"errors", "masking", "stream.config", "stream.url"},
     "config": {"configuration", "errors", "mqtt.config"},
     "contract": {*_GROUND, "mqtt.message"},
     # the camera and its stream: the frame loop feeds the packet server, which knows a driver's packets
@@ -80,9 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     # a tool that shows what a camera does to its picture, without an agent
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
-            "console.schedule", "console.schedule_picture", "demo", "feature"},
-    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run", "demo",
-            "feature", "stream.support", "stream.url"},
+            "console.schedule", "console.schedule_picture", "demo", "feature", "stream.support", "stream.url"},
     "__main__": {"cli"},
 }  # fmt: skip
 
