@@ -15,6 +15,7 @@ __all__ = [
     "SensorMode",
     "SensorReport",
     "Size",
+    "Stills",
 ]
 
 
@@ -57,6 +58,23 @@ class Resolution(_Document):
     label: str | None = None
 
 
+class Stills(_Document):
+    """What pictures can be taken beside the stream.
+
+    The largest sizes are null where the stream's own is the largest. `larger_interrupts_stream` tells that
+    the camera is stopped for a picture that is larger than the stream's, `raw_interrupts_stream` that it is
+    for raw data. `unavailable` says of each format that is not there why.
+    """
+
+    formats: tuple[str, ...] = ("jpeg", "png")
+    max_width: int | None = None
+    max_height: int | None = None
+    larger_interrupts_stream: bool = False
+    raw: bool = False
+    raw_interrupts_stream: bool = False
+    unavailable: dict[str, str] = {"dng": "this camera gives no raw data"}
+
+
 class CameraCapabilities(_Document):
     """What a camera can do.
 
@@ -75,7 +93,7 @@ class CameraCapabilities(_Document):
     any_size: bool = False
     controls: dict[str, Control] = {}
     unavailable: dict[str, str] = {}
-    snapshot_formats: tuple[str, ...] = ("jpeg",)
+    stills: Stills = Stills()
     live_encode: bool = True  # False where packets pass through unencoded
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from edge_agent.camera.adaptive_bitrate import AdaptiveBitrate
-from edge_agent.camera.drivers.base import Driver, Sample, Still
+from edge_agent.camera.drivers.base import Driver, Sample
 from edge_agent.camera.encoder_settings import EncoderSettings
 from edge_agent.camera.messages import AdaptiveOptions, Beat, StreamName
 from edge_agent.camera.overlay.painter import Painter
@@ -143,12 +143,6 @@ class FrameLoop:
             raise
         self._took(settings)
         self._follow_adaptation()
-
-    def still(self) -> Still:
-        """Take a picture, the overlay in it where it is wanted; a job of the loop. Raises CameraError."""
-        still = self._driver.still(self.last_sample())
-        self._painter.still(still.frame)
-        return still
 
     def reconfigure(self, settings: CameraSettings) -> None:
         """Stop, configure and start; a job of the loop. What held before is restored where it fails."""

@@ -1,25 +1,30 @@
 """What the agent and the camera child say to each other.
 
-Requests of the agent: `open`, `apply`, `still`, `focus`, `encode`, `keyframe`; each is answered by `result`
-or `error`. `overlay` is not answered. The child beats once a second by itself with a `Beat`.
+Requests of the agent: `open`, `apply`, `still`, `next`, `drop`, `focus`, `encode`, `keyframe`; each is
+answered by `result` or `error`. `still` is answered with the first picture, each `next` with one more of the
+same burst, and `drop` gives up what is left of it. `overlay` is not answered. The child beats once a second
+by itself with a `Beat`.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
 from edge_agent.camera.settings import CameraSettings
 
 __all__ = [
+    "NOT_PUT_BACK",
     "Adaptive",
     "AdaptiveOptions",
     "Applied",
     "Apply",
     "Beat",
+    "Dropped",
     "Encoded",
     "Encoding",
     "Focus",
@@ -29,13 +34,19 @@ __all__ = [
     "Opened",
     "OverlayFields",
     "OverlayNames",
+    "PictureTags",
     "StillInfo",
     "StillRequest",
     "StreamName",
     "SubBeat",
     "SubOptions",
+    "Take",
 ]
 
+# The code of the error after which nobody knows what the camera holds.
+NOT_PUT_BACK: Final = "settings_not_put_back"
+
+_TEXT_CHARS: Final = 200
 
 StreamName = Literal["main", "sub"]
 
@@ -113,22 +124,67 @@ class Applied(_Body):
     settings: CameraSettings
 
 
-class StillRequest(_Body):
-    """Take a picture while the stream goes on. A size of None is the stream's."""
+class PictureTags(_Body):
+    """What the agent knows of a picture, for its EXIF. The camera adds all that the frame itself tells."""
 
-    width: int | None = None
-    height: int | None = None
-    quality: int = 90
-    format: Literal["jpeg", "png"] = "jpeg"
+    node: str | None = Field(None, max_length=_TEXT_CHARS, description="HostComputer: the node's id")
+    description: str | None = Field(None, max_length=_TEXT_CHARS, description="ImageDescription, in words")
+    software: str | None = Field(None, max_length=_TEXT_CHARS, description="Null is this agent's version")
+
+
+class StillRequest(_Body):
+    """Take pictures while the stream goes on."""
+
+    width: int | None = Field(None, ge=1, description="Null is the stream's, or follows from the height")
+    height: int | None = Field(None, ge=1, description="Null is the stream's, or follows from the width")
+    full: bool = Field(False, description="Take the largest picture that the sensor gives")
+    format: Literal["jpeg", "png", "dng"] = "jpeg"
+    quality: int = Field(90, ge=1, le=100, description="Of a JPEG")
+    settings: dict[str, Any] = Field({}, description="A patch of the settings, for this one picture only")
+    focus_first: bool = Field(False, description="Run an autofocus scan before")
+    count: int = Field(1, ge=1, le=30, description="How many pictures, of consecutive frames")
+    exif: PictureTags = PictureTags()
+
+
+class Take(_Body):
+    """A `StillRequest` as the camera carries it out: everything in it was checked.
+
+    `size` is the finished picture's; None takes it as it comes. `larger` tells that the stream's frames are
+    smaller. `settings` hold for the pictures only, `interrupts` tells that these need a new configuration.
+    """
+
+    request: StillRequest
+    size: tuple[int, int] | None = None
+    larger: bool = False
+    settings: CameraSettings | None = None
+    interrupts: bool = False
+    timeout_s: float = 15.0
 
 
 class StillInfo(_Body):
-    """The picture that is attached."""
+    """The picture that is attached.
+
+    `captured_at` is the wall-clock time of the sensor's frame. `settings` held for it; `settings_shown` is
+    false where its frame did not show what was set for it within the time that cameras take.
+    `interrupted_frames` were lost to the stream until it was encoded, and `skipped_frames` came since the
+    burst's last picture and were left out, as that many could not be encoded. `focus` tells how the scan
+    before it ended.
+    """
 
     width: int
     height: int
     format: str
     reading: Reading
+    captured_at: datetime
+    settings: CameraSettings
+    settings_shown: bool = True
+    interrupted_frames: int = 0
+    skipped_frames: int = 0
+    focus: Literal["focused", "failed", "timeout"] | None = None
+
+
+class Dropped(_Body):
+    """What was left of the pictures is given up."""
 
 
 class Focus(_Body):

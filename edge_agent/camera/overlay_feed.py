@@ -43,16 +43,20 @@ class OverlayFeed:
     ) -> None:
         """Send values when they have changed, until cancelled. `tell` sends a notice to the camera."""
         while True:
-            held = settings()
-            values = self._values(held) if held is not None else {}
-            if values != self._told:
-                try:
-                    tell("overlay", OverlayFields(values=values).model_dump(mode="json"))
-                except EdgeAgentError as error:
-                    logger.debug("The overlay's values are sent when the camera is back: %s", error.message)
-                else:
-                    self._told = values
+            self.look(settings(), tell=tell)
             await self._clock.sleep(_LOOK_EVERY_S)
+
+    def look(self, settings: CameraSettings | None, *, tell: Callable[[str, dict[str, Any]], None]) -> None:
+        """Send values at once, where they have changed."""
+        values = self._values(settings) if settings is not None else {}
+        if values == self._told:
+            return
+        try:
+            tell("overlay", OverlayFields(values=values).model_dump(mode="json"))
+        except EdgeAgentError as error:
+            logger.debug("The overlay's values are sent when the camera is back: %s", error.message)
+        else:
+            self._told = values
 
     def _values(self, settings: CameraSettings) -> dict[str, Any]:
         if not settings.overlay.enabled:

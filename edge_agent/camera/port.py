@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ class CameraPort(Protocol):
 
     @property
     def settings(self) -> CameraSettings | None:
-        """What holds, as last read back; None until it was opened once."""
+        """What holds, as last read back, without what a picture borrows; None until it was opened once."""
         ...
 
     @property
@@ -52,5 +52,24 @@ class CameraPort(Protocol):
         ...
 
     async def still(self, request: StillRequest) -> tuple[StillInfo, bytes]:
-        """Take a picture while the stream goes on. Raises CameraError."""
+        """Take a picture while the stream goes on.
+
+        Raises RefusedError before anything is touched, CameraError or ProcessError where it fails. In every
+        case the settings are as before.
+        """
+        ...
+
+    def burst(self, request: StillRequest) -> AsyncGenerator[tuple[StillInfo, bytes], None]:
+        """Take `request.count` pictures of consecutive frames, each given as soon as it is there.
+
+        Close it (`contextlib.aclosing`) where it is not read to the end. Raises as `still` does. Whoever
+        keeps it waiting for 30 s loses the rest.
+        """
+        ...
+
+    def still_interrupts(self, request: StillRequest) -> str | None:
+        """Return why the stream would not go on as it is for such pictures; None where it would.
+
+        Raises RefusedError for what this camera cannot do, CameraError where there is none right now.
+        """
         ...

@@ -8,41 +8,39 @@ the camera ends the process: the agent starts a new one, which is the only clean
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
-from edge_agent.camera.drivers.base import Driver, Sample, Still
+from edge_agent.camera.drivers.base import Driver
 from edge_agent.camera.drivers.registry import open_driver
 from edge_agent.camera.frame_loop import FrameLoop
 from edge_agent.camera.limits import starting_settings
 from edge_agent.camera.messages import (
     Applied,
     Apply,
+    Dropped,
     Encoding,
     Focus,
-    FocusOutcome,
     Keyframe,
     Open,
     Opened,
     OverlayFields,
-    StillInfo,
-    StillRequest,
     StreamName,
     SubOptions,
 )
 from edge_agent.camera.overlay.glyphs import missing
 from edge_agent.camera.overlay.painter import Painter
+from edge_agent.camera.scan import Scan
 from edge_agent.camera.software import SoftwareSettings
+from edge_agent.camera.stills import Stills
 from edge_agent.camera.substream import Substream
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, EdgeAgentError
@@ -65,11 +63,11 @@ class CameraProcess:
     def __init__(self, *, channel: ChildChannel) -> None:
         self._channel = channel
         self._stopped = threading.Event()
-        self._pictures = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")
         self._driver: Driver | None = None
         self._loop: FrameLoop | None = None
         self._painter: Painter | None = None
         self._servers: list[PacketServer] = []
+        self._stills: Stills | None = None
 
     def run(self) -> int:
         """Live; returns the exit code."""
@@ -107,6 +105,15 @@ class CameraProcess:
             )
             loop_holder.append(loop)
             self._loop = loop
+            self._stills = Stills(
+                driver=driver,
+                loop=loop,
+                painter=self._painter,
+                capabilities=capabilities,
+                clock=SystemClock(),
+                answer=self._answer,
+                fail=self._fail,
+            )
             loop.start()
             opened = Opened(
                 driver=driver.name,
@@ -131,7 +138,8 @@ class CameraProcess:
                 self._driver.close()
             for server in self._servers:
                 server.close()
-            self._pictures.shutdown(wait=False, cancel_futures=True)
+            if self._stills is not None:
+                self._stills.close()
         return 0
 
     def _server(self, listener_fd: int, stream: StreamName, loop: list[FrameLoop]) -> PacketServer:
@@ -169,6 +177,8 @@ class CameraProcess:
         handlers: dict[str, Callable[[Message], BaseModel | None]] = {
             "apply": self._apply,
             "still": self._still,
+            "next": self._next,
+            "drop": self._drop,
             "focus": self._focus,
             "encode": self._encode,
             "keyframe": self._keyframe,
@@ -224,41 +234,26 @@ class CameraProcess:
         if self._painter is not None:
             self._painter.show(OverlayFields.model_validate(message.body).values)
 
+    @property
+    def _pictures(self) -> Stills:
+        if self._stills is None:
+            raise CameraError("the camera is not open")
+        return self._stills
+
     def _still(self, message: Message) -> None:
-        _, loop = self._running
-        request = StillRequest.model_validate(message.body)
+        self._pictures.still(message)
 
-        def taken(future: Future[Still]) -> None:
-            # On the frame loop's thread: encoding the picture is another thread's work.
-            error = future.exception()
-            if error is not None:
-                self._fail(message, error)
-                return
-            try:
-                self._pictures.submit(self._picture, message, request, future.result())
-            except RuntimeError as stopping:
-                self._fail(message, stopping)
+    def _next(self, message: Message) -> None:
+        self._pictures.next(message)
 
-        loop.submit(loop.still).add_done_callback(taken)
-
-    def _picture(self, message: Message, request: StillRequest, still: Still) -> None:
-        try:
-            image = still.frame.to_image()  # type: ignore[no-untyped-call] # PyAV's, without types
-            if request.width is not None and request.height is not None:
-                image = image.resize((request.width, request.height))
-            content = io.BytesIO()
-            image.save(content, format=request.format.upper(), quality=request.quality)
-            info = StillInfo(
-                width=image.width, height=image.height, format=request.format, reading=still.reading
-            )
-            self._answer(message, info, content.getvalue())
-        except Exception as error:  # noqa: BLE001 - every request is answered
-            self._fail(message, error)
+    def _drop(self, _message: Message) -> Dropped:
+        self._pictures.drop()
+        return Dropped()
 
     def _focus(self, message: Message) -> None:
         driver, loop = self._running
         request = Focus.model_validate(message.body)
-        scan = _Scan(
+        scan = Scan(
             loop=loop, timeout_s=request.timeout_s, done=lambda outcome: self._answer(message, outcome)
         )
         driver.trigger_focus()
@@ -271,53 +266,6 @@ class CameraProcess:
                 self._channel.send(Message("beat", loop.beat().model_dump(mode="json")))
             except EdgeAgentError as error:
                 logger.warning("%s", error.message)
-
-
-class _Scan:
-    """Watches the samples until the autofocus has ended, or the time has."""
-
-    def __init__(self, *, loop: FrameLoop, timeout_s: float, done: Callable[[FocusOutcome], None]) -> None:
-        self._loop = loop
-        self._done = done
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(timeout_s, self._time_is_up)
-        self._timer.daemon = True
-        self._seen_scanning = False
-        self._frames = 0
-        self._unwatch: Callable[[], None] | None = None
-
-    def start(self) -> None:
-        self._unwatch = self._loop.watch(self._sample)
-        self._timer.start()
-
-    def _sample(self, sample: Sample) -> None:
-        self._frames += 1
-        state = sample.reading.af_state
-        if state == "scanning":
-            self._seen_scanning = True
-        elif state in ("focused", "failed") and (self._seen_scanning or self._frames > 2):
-            # A scan that finds the lens right at once may show no frame of scanning.
-            self._end(state, sample)
-
-    def _time_is_up(self) -> None:
-        self._end("timeout", self._loop.last_sample())
-
-    def _end(self, state: Any, sample: Sample) -> None:
-        with self._lock:
-            unwatch, self._unwatch = self._unwatch, None
-        if unwatch is None:
-            return
-        unwatch()
-        self._timer.cancel()
-        reading = sample.reading
-        self._done(
-            FocusOutcome(
-                state=state,
-                lens_position=reading.lens_position,
-                focus_fom=reading.focus_fom,
-                frames=self._frames,
-            )
-        )
 
 
 def main() -> int:

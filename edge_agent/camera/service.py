@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
+from edge_agent.camera.frozen import frozen
 from edge_agent.camera.limits import effective_limits, resolve
 from edge_agent.camera.memory import SettingsMemory
 from edge_agent.camera.messages import (
@@ -30,9 +32,12 @@ from edge_agent.camera.messages import (
     SubOptions,
 )
 from edge_agent.camera.overlay_feed import OverlayFeed
+from edge_agent.camera.picture_plan import Plan, plan
+from edge_agent.camera.pictures import Pictures
 from edge_agent.camera.port import Change
-from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
-from edge_agent.camera.status import Asked, CameraState, CameraStatus, SensorStatus
+from edge_agent.camera.settings import CameraSettings, flatten, normalise
+from edge_agent.camera.stall import STALLS, StallCode, stall_of
+from edge_agent.camera.status import CameraState, CameraStatus, SensorStatus, differing, for_picture
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.events import Events
 from edge_agent.errors import CameraUnavailableError, StorageError
@@ -46,16 +51,8 @@ logger = logging.getLogger(__name__)
 
 _APPLY_TIMEOUT_S: Final = 5.0
 _INTERRUPTING_TIMEOUT_S: Final = 25.0
-_STILL_TIMEOUT_S: Final = 15.0
-_STALLED_AFTER_S: Final = 2.0
-_STALLED_AFTER_FRAMES: Final = 5
 _REMEMBER_AFTER_S: Final = 2.0
 
-_Stall = Literal["camera_no_frames", "encoder_no_packets"]
-_STALLS: Final[Mapping[_Stall, str]] = {
-    "camera_no_frames": "the camera gives no frames; its process is restarted",
-    "encoder_no_packets": "frames come and the encoder gives no packets; the camera's process is restarted",
-}
 # It beats every second, from a thread that nothing in the camera blocks.
 _LIMITS: Final = ChildLimits(silent_s=4.0)
 
@@ -96,15 +93,17 @@ class CameraService:
         self._unsaved = asyncio.Event()
         self._opened: Opened | None = None
         self._settings: CameraSettings | None = None
+        self._borrowed: CameraSettings | None = None
         self._encode = True
         self._state: CameraState = "starting"
         self._reason: str | None = None
         self._since: datetime = clock.now()
         self._interrupting = False
-        self._stall: _Stall | None = None
+        self._stall: StallCode | None = None
         self._last_words: str | None = None
         self._last_change: dict[str, Any] | None = None
         self._asked: dict[str, Any] = {}
+        self._pictures = Pictures(camera=self, changing=self._changing, clock=clock)
         self.beat: Beat = Beat()
         self.child = new_child(
             name="camera",
@@ -123,7 +122,7 @@ class CameraService:
 
     @property
     def settings(self) -> CameraSettings | None:
-        """What holds, as last read back."""
+        """What holds, as last read back; what a picture borrows for itself is not in it."""
         return self._settings
 
     @property
@@ -141,12 +140,12 @@ class CameraService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.child.run(), name="camera child")
             tasks.create_task(self._remember(), name="camera memory")
-            feeding = self._overlay.run(settings=lambda: self._settings, tell=self.child.notify)
+            feeding = self._overlay.run(settings=lambda: self._holds_now, tell=self.child.notify)
             tasks.create_task(feeding, name="camera overlay")
 
     def status(self) -> CameraStatus:
         """Return `status.camera`."""
-        capabilities, settings = self.capabilities, self._settings
+        capabilities, settings = self.capabilities, self._holds_now
         return CameraStatus(
             driver=self._opened.driver if self._opened else None,
             model=capabilities.model if capabilities else None,
@@ -161,7 +160,8 @@ class CameraService:
             frames=self.beat.frames,
             encoded=self.beat.encoded,
             last_change=self._last_change,
-            differs=self._differs(),
+            for_picture=for_picture(self._borrowed, usual=self._settings),
+            differs=differing(self._asked, self._settings),
         )
 
     async def change(
@@ -170,7 +170,7 @@ class CameraService:
         """Validate, clamp or refuse, apply, read back. One at a time, in the order of the calls."""
         async with self._changing:
             capabilities, current = self._ready()
-            patch = normalise(_frozen(patch, self.beat.reading))
+            patch = normalise(frozen(patch, self.beat.reading))
             resolution = resolve(patch, current=current, capabilities=capabilities, strict=strict)
             holds = resolution.settings
             if holds.overlay != current.overlay:
@@ -199,11 +199,47 @@ class CameraService:
 
     async def still(self, request: StillRequest) -> tuple[StillInfo, bytes]:
         """Take a picture while the stream goes on."""
-        self._ready()
-        answer = await self.child.request(
-            "still", request.model_dump(mode="json"), timeout_s=_STILL_TIMEOUT_S
-        )
-        return StillInfo.model_validate(answer.body), answer.attachment
+        return await self._pictures.still(request)
+
+    def burst(self, request: StillRequest) -> AsyncGenerator[tuple[StillInfo, bytes], None]:
+        """Take pictures of consecutive frames while the stream goes on."""
+        return self._pictures.burst(request)
+
+    def still_interrupts(self, request: StillRequest) -> str | None:
+        """Return why the stream would not go on as it is for such pictures, or None."""
+        return self.plan(request).interruption
+
+    def plan(self, request: StillRequest) -> Plan:
+        """Return what a request for pictures comes to now."""
+        capabilities, settings = self._ready()
+        planned = plan(request, settings=settings, capabilities=capabilities, reading=self.beat.reading)
+        borrowed = planned.take.settings
+        if borrowed is not None and borrowed.overlay != settings.overlay:
+            self._overlay.check(borrowed)
+        return planned
+
+    @contextmanager
+    def borrow(self, planned: Plan) -> Iterator[None]:
+        """Tell what holds for a picture, and wait for its frames, as long as this lasts."""
+        if not planned.alone:
+            yield
+            return
+        self._borrowed, self._interrupting = planned.take.settings, planned.stops
+        self._overlay.look(self._holds_now, tell=self.child.notify)
+        self._status_changed()
+        try:
+            yield
+        finally:
+            self._borrowed, self._interrupting = None, False
+            self._status_changed()
+
+    async def ask(self, kind: str, body: dict[str, Any], timeout_s: float) -> Message:
+        """Ask the camera's process."""
+        return await self.child.request(kind, body, timeout_s=timeout_s)
+
+    def restart_soon(self, reason: str) -> None:
+        """Have the camera's process started anew, for a fault that was seen."""
+        self.child.restart_soon(reason)
 
     async def trigger_focus(self, timeout_s: float) -> FocusOutcome:
         """Run one autofocus scan and say how it ended."""
@@ -270,13 +306,9 @@ class CameraService:
         if before is None or before.capabilities != opened.capabilities:
             self._capabilities_changed()
 
-    def _differs(self) -> dict[str, Asked]:
-        held = flatten(self._settings.model_dump(mode="json")) if self._settings else {}
-        return {
-            path: Asked(asked=asked, holds=held[path])
-            for path, asked in self._asked.items()
-            if path in held and held[path] != asked and asked is not None
-        }
+    @property
+    def _holds_now(self) -> CameraSettings | None:
+        return self._borrowed or self._settings
 
     def _down(self, reason: str) -> None:
         self.beat = Beat()
@@ -304,26 +336,22 @@ class CameraService:
         # While it is being configured anew no frames are due; that has a bound of its own.
         if self._state not in ("running", "stalled") or self._interrupting:
             return
-        fps = self._settings.video.fps if self._settings else 1.0
-        patience_s = max(_STALLED_AFTER_S, _STALLED_AFTER_FRAMES / fps)
-        frame_age_s, packet_age_s = beat.last_frame_age_s or 0.0, beat.last_packet_age_s or 0.0
-        silent_s = max(frame_age_s, packet_age_s)
-        if silent_s <= patience_s:
+        fps = self._holds_now.video.fps if self._holds_now else 1.0
+        stall = stall_of(beat, fps=fps)
+        if stall is None:
             if self._state == "stalled":
                 self._set_state("running", None)
             if beat.frames and (beat.packets or not beat.encoding):
                 self._tell_stall(None)
             return
-        stall: _Stall = "camera_no_frames" if frame_age_s > patience_s else "encoder_no_packets"
-        what = "frame" if stall == "camera_no_frames" else "encoded packet"
-        self._tell_stall(stall)
-        self._set_state("stalled", f"no {what} for {silent_s:.1f} s")
-        self.child.restart_soon(f"the camera gave no {what} for {silent_s:.1f} s")
+        self._tell_stall(stall.code)
+        self._set_state("stalled", f"no {stall.reason}")
+        self.child.restart_soon(f"the camera gave no {stall.reason}")
 
-    def _tell_stall(self, stall: _Stall | None) -> None:
+    def _tell_stall(self, stall: StallCode | None) -> None:
         """Tell what has stopped and what is done about it, until frames and packets come again."""
         self._stall = stall
-        for code, message in _STALLS.items():
+        for code, message in STALLS.items():
             self._problems.set(code, message if code == stall else None)
 
     def _set_state(self, state: CameraState, reason: str | None) -> None:
@@ -364,19 +392,3 @@ class CameraService:
             )
         else:
             self._problems.set("settings_not_saved", None)
-
-
-def _frozen(patch: Mapping[str, Any], reading: Reading | None) -> dict[str, Any]:
-    """Return `patch` with what manual means where no value is given: to hold what the camera has now."""
-    flat = flatten(patch)
-    if reading is None:
-        return unflatten(flat)
-    if flat.get("exposure.mode") == "manual" and not {"exposure.time_us", "exposure.gain"} & flat.keys():
-        flat["exposure.time_us"] = reading.exposure_us
-        flat["exposure.gain"] = reading.analogue_gain
-    gains = {"white_balance.red_gain", "white_balance.blue_gain", "white_balance.temperature_k"}
-    if flat.get("white_balance.mode") == "manual" and not gains & flat.keys() and reading.colour_gains:
-        flat["white_balance.red_gain"], flat["white_balance.blue_gain"] = reading.colour_gains
-    if flat.get("focus.mode") == "manual" and "focus.position" not in flat:
-        flat["focus.position"] = reading.lens_position
-    return unflatten(flat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -9,9 +10,18 @@ from pydantic import BaseModel, ConfigDict
 from edge_agent.camera.capabilities import Reading, SensorReport
 from edge_agent.camera.limits import EffectiveLimit
 from edge_agent.camera.messages import Encoded
-from edge_agent.camera.settings import CameraSettings
+from edge_agent.camera.settings import CameraSettings, flatten
 
-__all__ = ["Asked", "CameraState", "CameraStatus", "Scene", "SensorStatus", "scene_of"]
+__all__ = [
+    "Asked",
+    "CameraState",
+    "CameraStatus",
+    "Scene",
+    "SensorStatus",
+    "differing",
+    "for_picture",
+    "scene_of",
+]
 
 CameraState = Literal["starting", "running", "stalled", "restarting", "failed", "stopped"]
 Scene = Literal["day", "low_light", "night"]
@@ -55,6 +65,25 @@ class Asked(_Part):
     holds: Any
 
 
+def differing(asked: Mapping[str, Any], settings: CameraSettings | None) -> dict[str, Asked]:
+    """Return what was asked for, path -> value, and is not what `settings` hold."""
+    held = flatten(settings.model_dump(mode="json")) if settings is not None else {}
+    return {
+        path: Asked(asked=value, holds=held[path])
+        for path, value in asked.items()
+        if path in held and held[path] != value and value is not None
+    }
+
+
+def for_picture(borrowed: CameraSettings | None, *, usual: CameraSettings | None) -> dict[str, Any] | None:
+    """Return what holds for a picture only, path -> value, None where nothing is borrowed for one."""
+    if borrowed is None or usual is None:
+        return None
+    before = flatten(usual.model_dump(mode="json"))
+    now = flatten(borrowed.model_dump(mode="json"))
+    return {path: value for path, value in now.items() if before[path] != value}
+
+
 class CameraStatus(_Part):
     """The camera's part of `status`."""
 
@@ -71,4 +100,6 @@ class CameraStatus(_Part):
     frames: int = 0
     encoded: Encoded | None = None
     last_change: dict[str, Any] | None = None
+    # What differs in `settings` for a picture that is being taken, and holds for that only.
+    for_picture: dict[str, Any] | None = None
     differs: dict[str, Asked] = {}

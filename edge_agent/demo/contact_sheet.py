@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.camera.developing import image_of
 from edge_agent.camera.drivers.base import Driver, Sample
 from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
 from edge_agent.camera.limits import resolve, starting_settings
@@ -98,7 +99,9 @@ def shoot(title: str, patch: Mapping[str, Any], lux: float) -> Shot:
             driver.apply(resolution.settings)
         sample = _frames(driver, _SETTLE_FRAMES)
         held = flatten(driver.applied().model_dump())
-        image = driver.still(sample).frame.to_image()  # type: ignore[no-untyped-call] # PyAV's, without types
+        if sample.frame is None:
+            raise RuntimeError("the simulated camera gave no picture")
+        image = image_of(sample.frame)
     finally:
         driver.close()
     reading = sample.reading

@@ -39,6 +39,7 @@ class FakeChild:
         self.hold_open: asyncio.Event | None = None
         self.opening = asyncio.Event()
         self.encoding: list[bool] = []
+        self.notices: list[tuple[str, dict[str, Any]]] = []
         driver = SimulatedDriver(options=SimulatedOptions(lux=500), clock=clock, paced=False)
         self.capabilities = SoftwareSettings(driver.open()).capabilities
         self.settings, _ = starting_settings({}, self.capabilities)
@@ -60,6 +61,9 @@ class FakeChild:
             await self.hold.wait()
         return Message("result", Applied(settings=body["settings"]).model_dump(mode="json"))
 
+    def notify(self, kind: str, body: dict[str, Any]) -> None:
+        self.notices.append((kind, body))
+
     def restart_soon(self, reason: str) -> None:
         self.restarts.append(reason)
 
@@ -68,8 +72,10 @@ class FakeChild:
 
 
 class Rig:
+    new_child: type[FakeChild] = FakeChild
+
     def __init__(self, directory: Path) -> None:
-        clock = ManualClock()
+        self.clock = clock = ManualClock()
         self.published: list[Outgoing] = []
         topics = Topics(root="edge/v1", node="porch")
         events = Events(topics=topics, clock=clock, publish=self.published.append)
@@ -87,7 +93,7 @@ class Rig:
                 clock=clock,
             ),
             listener_fd=0,
-            new_child=lambda **callbacks: FakeChild(clock, callbacks),  # type: ignore[arg-type] # a fake
+            new_child=lambda **callbacks: self.new_child(clock, callbacks),  # type: ignore[arg-type] # a fake
             clock=clock,
             events=events,
             problems=self.problems,

@@ -55,7 +55,7 @@ def test_snapshots_leave_no_gap_and_show_what_is_streamed(
         recorder.wait_for(20)
         first, since = len(recorder.frames), listener.mark()
         for number in range(_SNAPSHOTS):
-            size = {"width": 1920, "height": 1080} if number % 2 else {}
+            size = {"width": 1440, "height": 1080} if number % 2 else {}
             assert agent.command("snapshot", size)["state"] == "done"
         recorder.wait_for(len(recorder.frames) + 20)
         after = agent.status(_publishing)["stream"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,6 +62,12 @@ class FakeCamera:
         )
 
     async def still(self, request: StillRequest) -> tuple[StillInfo, bytes]:
+        raise NotImplementedError
+
+    def burst(self, request: StillRequest) -> AsyncGenerator[tuple[StillInfo, bytes], None]:
+        raise NotImplementedError
+
+    def still_interrupts(self, request: StillRequest) -> str | None:
         raise NotImplementedError
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
-import io
 import os
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from edge_agent.camera.drivers.base import Sample
+from edge_agent.camera.drivers.base import Sample, Wish
 from edge_agent.camera.drivers.picamera2 import controls
 from edge_agent.camera.drivers.picamera2.backend import load
 from edge_agent.camera.drivers.picamera2.driver import Picamera2Driver
 from edge_agent.camera.drivers.picamera2.options import Picamera2Options
+from edge_agent.camera.drivers.picamera2.raw import unpacked
+from edge_agent.camera.messages import StillRequest
 from edge_agent.camera.settings import CameraSettings, merge
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, CameraUnavailableError
 from tests.camera.drivers.picamera2 import fake
+from tests.camera.drivers.prints import image_of, mean_of, printed
+from tests.camera.living_camera import camera_at
 
 pytestmark = pytest.mark.skipif(
     "VIRTUAL_CAMERA_ID" not in os.environ,
@@ -116,6 +121,31 @@ def test_two_cameras_at_once(driver: Picamera2Driver) -> None:
         other.close()
 
 
+async def test_two_camera_processes_run_one_camera_each(tmp_path: Path) -> None:
+    async with (
+        camera_at(tmp_path / "one", driver="picamera2", options={"id": "Virtual0"}, video=SIZE) as one,
+        camera_at(
+            tmp_path / "two",
+            driver="picamera2",
+            options={"id": "Virtual1"},
+            video={"width": 1280, "height": 720},
+        ) as two,
+    ):
+        for _ in range(3):
+            (first, picture), (second, other) = await asyncio.gather(
+                one.still(StillRequest()), two.still(StillRequest())
+            )
+            assert (first.width, second.width) == (640, 1280)
+            assert picture != other
+        assert (one.beat.encoding, two.beat.encoding) == (True, True)
+        larger, _ = await one.still(StillRequest(full=True))
+        assert (larger.width, larger.height) == (1920, 1080)
+        assert larger.interrupted_frames > 0
+        again, _ = await two.still(StillRequest())
+        assert again.reading.sequence > second.reading.sequence
+        assert (one.child.status.restarts, two.child.status.restarts) == (0, 0)
+
+
 def test_a_hung_camera_gives_none_and_comes_back(driver: Picamera2Driver, rate: pytest.MonkeyPatch) -> None:
     take(driver, 3)
     rate.setenv("VIRTUAL_FPS", "0.001")
@@ -195,11 +225,55 @@ def test_a_size_that_libcamera_replaces_is_told_as_it_is(driver: Picamera2Driver
 
 def test_a_jpeg_while_it_runs(driver: Picamera2Driver) -> None:
     (sample,) = take(driver)
-    still = driver.still(sample)
-    content = io.BytesIO()
-    still.frame.to_image().save(content, format="JPEG")  # type: ignore[no-untyped-call] # PyAV's
-    assert Image.open(io.BytesIO(content.getvalue())).size == (640, 480)
+    (still,) = driver.stills(sample, Wish())
+    picture = image_of(printed(still))
+    assert picture.size == (640, 480)
+    assert sample.frame is not None
+    assert np.abs(mean_of(picture) - mean_of(sample.frame)).max() < 3
     take(driver, 5)
+
+
+def test_a_picture_larger_than_the_stream_and_back(driver: Picamera2Driver) -> None:
+    before = driver.applied()
+    (sample,) = take(driver)
+    stills = list(driver.stills(sample, Wish(size=(1920, 1080), count=3)))
+    sizes = {image_of(printed(still)).size for still in stills}
+    assert sizes == {(1920, 1080)}
+    numbers = [still.reading.sequence for still in stills]
+    assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
+    video = driver.applied().video
+    assert (video.width, video.height) == (before.video.width, before.video.height)
+    assert sample.frame is not None
+    assert np.abs(mean_of(image_of(printed(stills[0]))) - mean_of(sample.frame)).max() < 5
+    (after,) = take(driver)
+    assert after.frame is not None
+    assert (after.frame.width, after.frame.height) == (640, 480)
+
+
+def test_a_camera_without_a_sensor_of_its_own_gives_no_raw_data(driver: Picamera2Driver) -> None:
+    (sample,) = take(driver)
+    with pytest.raises(CameraError, match="raw data cannot be had: the camera gives no raw data"):
+        list(driver.stills(sample, Wish(raw=True)))
+    take(driver, 3)
+
+
+@pytest.mark.parametrize(("bits", "stride"), [(10, 80), (12, 96)])
+def test_raw_data_are_unpacked_as_picamera2_s_own_writer_does(bits: int, stride: int) -> None:
+    packed = np.random.default_rng(bits).integers(0, 256, (48, stride), np.uint8)
+    camera = import_module("pidng.camdefs").BaseCameraModel()
+    camera.fmt = {"format": f"SBGGR{bits}_CSI2P", "size": (64, 48), "stride": stride, "bpp": bits}
+    writer = import_module("pidng.core").PICAM2DNG(camera)
+    theirs = writer.__unpack_pixels__(packed)
+    ours, order, found = unpacked(packed, f"SBGGR{bits}_CSI2P", width=64, decompress=lambda data: data)
+    assert (order, found) == ("BGGR", bits)
+    assert np.array_equal(ours, theirs[:48, :64])
+
+
+def test_what_a_pi_5_compresses_is_decompressed_by_picamera2() -> None:
+    helpers = import_module("picamera2.request").Helpers(SimpleNamespace())
+    compressed = np.random.default_rng(1).integers(0, 256, (8, 64), np.uint8)
+    ours, order, bits = unpacked(compressed, "RGGB16_PISP_COMP1", width=64, decompress=helpers.decompress)
+    assert (order, bits, ours.shape, ours.dtype.itemsize) == ("RGGB", 16, (8, 64), 2)
 
 
 def test_the_hardware_encoder_can_be_made_as_the_driver_makes_it() -> None:
@@ -220,6 +294,7 @@ def test_the_hardware_encoder_can_be_made_as_the_driver_makes_it() -> None:
         ("picamera2:Picamera2", fake.FakePicamera2),
         ("picamera2.request:CompletedRequest", fake.FakeRequest),
         ("picamera2.request:MappedArray", fake.FakeMappedArray),
+        ("picamera2.request:Helpers", fake.FakeHelpers),
         ("picamera2.job:Job", fake.FakeJob),
         ("picamera2.devices.imx708:IMX708", fake.FakeIMX708),
     ],
@@ -240,13 +315,15 @@ def test_the_fake_s_methods_have_the_signatures_of_the_real_ones(real: str, fake
             assert (info.default is not inspect.Parameter.empty) == optional, (method, parameter)
 
 
-@pytest.mark.parametrize("name", ["request_lock", "started", "camera_controls", "sensor_resolution"])
+@pytest.mark.parametrize(
+    "name", ["request_lock", "started", "camera_controls", "sensor_resolution", "helpers"]
+)
 def test_the_real_one_has_the_attributes_that_the_driver_uses(name: str) -> None:
     backend = load()
     ids = [camera["Id"] for camera in backend.picamera2.global_camera_info()]
     with backend.picamera2(ids.index("Virtual0")) as camera:
         assert getattr(camera, name) is not None
-        assert hasattr(fake.FakePicamera2, name) or name in {"request_lock", "started"}
+        assert hasattr(fake.FakePicamera2, name) or name in {"request_lock", "started", "helpers"}
 
 
 @pytest.mark.parametrize(

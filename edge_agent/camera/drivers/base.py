@@ -2,13 +2,13 @@
 
 A driver lives in the camera child, never in the agent. One thread, the frame loop, calls `read`; another,
 the control thread, may call `apply`, `applied` and `trigger_focus` while `read` is under way, so these must
-be quick and safe beside it. `configure`, `still` and `close` are called only between two calls of `read`,
+be quick and safe beside it. `configure`, `stills` and `close` are called only between two calls of `read`,
 by the frame loop's own thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,7 @@ from edge_agent.camera.settings import CameraSettings
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["Driver", "EncodedPacket", "Sample", "Still"]
+__all__ = ["Driver", "EncodedPacket", "Mosaic", "Sample", "Still", "Wish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,45 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
-    """One picture taken for itself: an RGB or YUV frame at its own size, and its reading."""
+class Wish:
+    """What pictures are wanted: of the stream's size, or of `size` at least; raw is the sensor's own data."""
 
-    frame: VideoFrame
+    size: tuple[int, int] | None = None
+    raw: bool = False
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mosaic:
+    """A raw picture: 16 bits a pixel, little-endian, the colours in `pattern` (0 red, 1 green, 2 blue).
+
+    `neutral` is what a white thing comes to, as red, green and blue; `xyz_to_camera` is for daylight.
+    `preview` is a small RGB picture of the same, with its width and height.
+    """
+
+    data: bytes
+    width: int
+    height: int
+    pattern: tuple[int, int, int, int]
+    black_level: int
+    white_level: int
+    neutral: tuple[float, float, float]
+    xyz_to_camera: tuple[float, ...]
+    preview: tuple[int, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One picture taken for itself, and its reading.
+
+    `develop` makes it: an RGB or YUV frame at its own size, or raw data. It is called once, on
+    the thread that encodes pictures, beside `read`, and may raise CameraError. Until then `waiting_bytes` are
+    kept for it.
+    """
+
     reading: Reading
+    develop: Callable[[], VideoFrame | Mosaic]
+    waiting_bytes: int = 0
 
 
 class Driver(Protocol):
@@ -101,8 +135,12 @@ class Driver(Protocol):
         """Start one autofocus scan; how it ends is seen in `Reading.af_state` of the samples."""
         ...
 
-    def still(self, last: Sample) -> Still:
-        """Return `last` as a picture, or a newer and better one where the camera has a way to take it."""
+    def stills(self, last: Sample, wish: Wish) -> Generator[Still, None, None]:
+        """Yield one picture at least, of `last` or newer, and as many as are wished where the camera stops.
+
+        What is beyond the camera comes as large as it can be; nothing is ever enlarged. When the generator is
+        closed the camera runs as it did before. Raises CameraError, also where there is no such picture.
+        """
         ...
 
     def close(self) -> None:

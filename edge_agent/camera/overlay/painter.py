@@ -24,7 +24,7 @@ from edge_agent.clock import Clock
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["Painter"]
+__all__ = ["Caption", "Painter"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +43,18 @@ _READ: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """What is to be drawn now, and until when that is not asked again."""
+class Caption:
+    """The words of a moment, and how they are drawn."""
 
     settings: Overlay
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What is to be drawn now, and until when that is not asked again."""
+
+    caption: Caption
     until_s: float
 
 
@@ -118,12 +125,19 @@ class Painter:
                 patch, planes, under = drawn
                 patch.take_off(planes, under)
 
-    def still(self, frame: VideoFrame) -> None:
-        """Draw on a picture that is taken for itself, where the settings want it there, too."""
-        if self._settings.enabled and self._settings.snapshots:
-            self._drawn(frame, shared=True)
+    def caption(self, settings: Overlay) -> Caption | None:
+        """Return what a picture that is taken now for itself is to say, None where that is nothing."""
+        if not (settings.enabled and settings.snapshots):
+            return None
+        return Caption(settings, Template.of(settings.text).filled(self._value))
 
-    def _drawn(self, frame: VideoFrame, *, shared: bool) -> tuple[Patch, list[Bytes], list[Bytes]] | None:
+    def still(self, frame: VideoFrame, caption: Caption) -> None:
+        """Draw on a picture that was taken for itself; it may be later and on another thread than that."""
+        self._drawn(frame, shared=True, caption=caption)
+
+    def _drawn(
+        self, frame: VideoFrame, *, shared: bool, caption: Caption | None = None
+    ) -> tuple[Patch, list[Bytes], list[Bytes]] | None:
         try:
             layout = LAYOUTS.get(frame.format.name)
             if layout is None:
@@ -132,7 +146,7 @@ class Painter:
                 frame.make_writable()
             planes = _planes(frame, layout)
             with self._drawing:
-                patch = self._patch(frame, layout)
+                patch = self._patch(frame, layout, caption or self._caption_now())
                 drawn = patch, planes, patch.lay(planes)
         except Exception as error:
             if self.failure is None:
@@ -142,20 +156,20 @@ class Painter:
         self.failure = None
         return drawn
 
-    def _patch(self, frame: VideoFrame, layout: tuple[Plane, ...]) -> Patch:
-        text = self._text_now()
+    def _patch(self, frame: VideoFrame, layout: tuple[Plane, ...], caption: Caption) -> Patch:
+        settings = caption.settings
         look = Look(
-            position=text.settings.position,
-            size=text.settings.size,
-            margin=text.settings.margin,
-            background=text.settings.background,
+            position=settings.position,
+            size=settings.size,
+            margin=settings.margin,
+            background=settings.background,
         )
-        key, what = (frame.width, frame.height, frame.format.name), (text.words, look)
+        key, what = (frame.width, frame.height, frame.format.name), (caption.words, look)
         kept = self._patches.get(key)
         if kept is not None and kept[0] == what:
             return kept[1]
         patch = Patch(
-            text.words,
+            caption.words,
             look=look,
             glyphs=self._glyphs_of(Patch.glyph_height(look, frame.height)),
             width=frame.width,
@@ -175,13 +189,13 @@ class Painter:
             glyphs = self._glyphs[height] = Glyphs(height, font_file=self._font)
         return glyphs
 
-    def _text_now(self) -> _Text:
+    def _caption_now(self) -> Caption:
         now_s, settings = self._clock.monotonic(), self._settings
         known = self._text
-        if known is None or known.settings is not settings or now_s >= known.until_s:
-            words = self._template.filled(self._value)
-            known = self._text = _Text(settings, words, now_s + _TEXT_EVERY_S)
-        return known
+        if known is None or known.caption.settings is not settings or now_s >= known.until_s:
+            caption = Caption(settings, self._template.filled(self._value))
+            known = self._text = _Text(caption, now_s + _TEXT_EVERY_S)
+        return known.caption
 
     def _value(self, token: Token) -> str:
         if token.dated:

@@ -186,16 +186,6 @@ def test_the_frame_rate_is_live(driver: Driver) -> None:
     assert min(steps) >= 1_000_000 / half
 
 
-def test_a_still_is_a_picture_of_its_own(driver: Driver) -> None:
-    started(driver)
-    last = take(driver, 2)[-1]
-    still = driver.still(last)
-    assert still.frame is not last.frame
-    assert still.frame.width >= 64
-    assert still.frame.to_ndarray(format="rgb24").shape == (still.frame.height, still.frame.width, 3)
-    assert still.reading.sequence >= last.reading.sequence
-
-
 def test_a_closed_camera_gives_no_frames(driver: Driver) -> None:
     started(driver)
     take(driver, 1)

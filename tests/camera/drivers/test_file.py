@@ -8,12 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from edge_agent.camera.drivers.base import Sample
+from edge_agent.camera.drivers.base import Sample, Wish
 from edge_agent.camera.drivers.file import h264
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.errors import CameraError
 from tests.camera.drivers.clips import FPS, FRAMES, GROUP, HEIGHT, WIDTH, luma_of_frame, make_clip
 from tests.camera.drivers.file_player import playing
+from tests.camera.drivers.prints import frame_of
 
 FRAME_US = 1_000_000 // FPS
 LIVE_CHANGE = {"image": {"brightness": 0.2}}
@@ -205,19 +206,22 @@ def test_a_still_of_what_passes_through_is_its_last_picture(passable: Path) -> N
     with playing(passable) as player:
         for _ in range(3):
             last = player.take(4)[-1]
-            still = player.driver.still(last)
+            (still,) = player.driver.stills(last, Wish())
             assert still.reading == last.reading
-            picture = still.frame.to_ndarray()[HEIGHT // 2 : HEIGHT, : WIDTH // 4]
+            picture = frame_of(still).to_ndarray()[HEIGHT // 2 : HEIGHT, : WIDTH // 4]
             assert np.median(picture) == pytest.approx(luma_of_frame(last.reading.sequence), abs=5)
 
 
-def test_a_still_has_the_files_own_size(mpeg4: Path) -> None:
+def test_a_still_is_as_large_as_the_file_where_that_is_asked_for(mpeg4: Path) -> None:
     with playing(mpeg4) as player:
         player.configure({"video": {"width": 96, "height": 72}, "view": {"vflip": True}})
         (last,) = player.take()
-        still = player.driver.still(last)
-        assert (still.frame.width, still.frame.height) == (WIDTH, HEIGHT)
-        picture = still.frame.to_ndarray()[:HEIGHT]
+        (as_streamed,) = player.driver.stills(last, Wish())
+        assert (frame_of(as_streamed).width, frame_of(as_streamed).height) == (96, 72)
+        (still,) = player.driver.stills(last, Wish(size=(WIDTH + 1000, HEIGHT + 1000)))
+        frame = frame_of(still)
+        assert (frame.width, frame.height) == (WIDTH, HEIGHT)
+        picture = frame.to_ndarray()[:HEIGHT]
         assert picture[-8:].mean() > 220
         assert picture[: HEIGHT // 2].max() < 220
 

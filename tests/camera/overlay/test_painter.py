@@ -33,7 +33,14 @@ class Rig:
     def __init__(self, **settings: Any) -> None:
         self.clock = ManualClock()
         self.painter = Painter(names={"name": "Porch"}, clock=self.clock, timezone="Europe/Berlin")
-        self.painter.configure(Overlay(**{"enabled": True, "text": "{name}", **settings}))
+        self.settings = Overlay(**{"enabled": True, "text": "{name}", **settings})
+        self.painter.configure(self.settings)
+
+    def still(self, frame: VideoFrame) -> None:
+        """Draw on a picture that is taken now."""
+        caption = self.painter.caption(self.settings)
+        if caption is not None:
+            self.painter.still(frame, caption)
 
     def shown(self, width: int = 640, height: int = 360) -> npt.NDArray[np.uint8]:
         frame = grey(width, height)
@@ -59,7 +66,7 @@ def test_switched_off_it_touches_nothing() -> None:
     frame = grey()
     with rig.painter.on(frame):
         assert np.all(pixels(frame) == 100)
-    rig.painter.still(frame)
+    rig.still(frame)
     assert np.all(pixels(frame) == 100)
 
 
@@ -74,7 +81,7 @@ def test_what_a_decoder_still_needs_is_copied(tmp_path: Path) -> None:
                 if rig is not None:
                     with rig.painter.on(frame, shared=True):
                         pass
-                    rig.painter.still(frame)
+                    rig.still(frame)
                 else:
                     shown.append(pixels(frame))
                     continue
@@ -159,9 +166,22 @@ def test_a_snapshot_has_it_where_that_is_wanted(snapshots: bool, pixel_format: s
     rig = Rig(snapshots=snapshots)
     frame = grey(pixel_format=pixel_format)
     before = pixels(frame)
-    rig.painter.still(frame)
+    rig.still(frame)
     assert np.array_equal(pixels(frame), before) != snapshots
     assert rig.painter.failure is None
+
+
+def test_a_snapshot_says_what_was_so_when_it_was_taken() -> None:
+    """It is drawn when the picture is developed, seconds later, and the settings may be others by then."""
+    rig, early, late = Rig(text="{name} {time:%S}"), grey(), grey()
+    caption = rig.painter.caption(rig.settings)
+    assert caption is not None
+    rig.painter.still(early, caption)
+    rig.clock.advance(7)
+    rig.painter.configure(Overlay(enabled=False))
+    rig.painter.still(late, caption)
+    assert np.array_equal(pixels(early), pixels(late))
+    assert np.any(pixels(late) != 100)
 
 
 def test_what_cannot_be_drawn_on_is_told_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ from av import VideoFrame
 from av.error import InvalidDataError
 
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
-from edge_agent.camera.drivers.base import EncodedPacket, Sample, Still
+from edge_agent.camera.drivers.base import EncodedPacket, Sample, Still, Wish
+from edge_agent.camera.drivers.copies import copied
 from edge_agent.camera.drivers.file.group import OpenGroup
 from edge_agent.camera.drivers.file.limits import capabilities_of, fitted, needs_no_change
 from edge_agent.camera.drivers.file.options import FileOptions
-from edge_agent.camera.drivers.file.picture import PictureFilter, copied
+from edge_agent.camera.drivers.file.picture import PictureFilter
 from edge_agent.camera.drivers.file.tape import Piece, Tape
 from edge_agent.camera.drivers.file.timing import Anchor, FrameGate, Timeline
 from edge_agent.camera.settings import CameraSettings, merge
@@ -77,7 +78,6 @@ class FileDriver:
         self._gate = FrameGate(native_fps=info.fps)
         self._anchor = Anchor()
         self._picture = PictureFilter()
-        self._still_picture = PictureFilter()
         self._source: VideoFrame | None = None
         self._decoder: Any = None
         self._waiting: deque[_Shot] = deque()
@@ -154,24 +154,43 @@ class FileDriver:
         """Refuse: a file has no lens."""
         raise CameraError(f"'{self._options.path.name}' is a file and has no lens to focus")
 
-    def still(self, last: Sample) -> Still:
-        """Return `last` at the file's own size; one that passed through is decoded, from its keyframe on."""
+    def stills(self, last: Sample, wish: Wish) -> Generator[Still, None, None]:
+        """Yield `last`, up to the file's own size; what passed through is decoded, from its keyframe on."""
         tape = self._opened()
+        if wish.raw:
+            raise CameraError(f"'{self._options.path.name}' is a file and holds no raw data")
         if self._source is not None:
-            own_size = {"width": tape.info.width, "height": tape.info.height}
-            settings = merge(self._settings, {"video": own_size})
-            picture = self._still_picture.apply(self._source, settings)
-            return Still(frame=copied(picture), reading=last.reading)
-        decoded, behind = self._group.picture()
-        if decoded is None:
+            source, settings = self._source, self._settings
+            if wish.size is not None:
+                size = {
+                    "width": _even(wish.size[0], tape.info.width),
+                    "height": _even(wish.size[1], tape.info.height),
+                }
+                settings = merge(settings, {"video": size})
+            # Nothing changes a decoded frame any more, and the file's own size is not much to keep.
+            yield Still(
+                reading=last.reading,
+                develop=lambda: copied(PictureFilter().apply(source, settings)),
+                waiting_bytes=tape.info.width * tape.info.height * 3 // 2,
+            )
+            return
+        group = self._group.copied()
+        if not group:
             raise CameraError(f"no picture of '{self._options.path.name}' can be decoded yet")
-        if not behind:
-            return Still(frame=decoded, reading=last.reading)
-        timestamp_ns = last.reading.timestamp_ns - behind * self._step_ns
-        reading = last.reading.model_copy(
-            update={"sequence": last.reading.sequence - behind, "timestamp_ns": timestamp_ns}
-        )
-        return Still(frame=decoded, reading=reading)
+        reading, behind = last.reading, group.missed
+        if behind:
+            timestamp_ns = reading.timestamp_ns - behind * self._step_ns
+            reading = reading.model_copy(
+                update={"sequence": reading.sequence - behind, "timestamp_ns": timestamp_ns}
+            )
+
+        def decoded() -> VideoFrame:
+            frame = group.picture()
+            if frame is None:
+                raise CameraError(f"no picture of '{self._options.path.name}' can be decoded yet")
+            return frame
+
+        yield Still(reading=reading, develop=decoded, waiting_bytes=group.size_bytes)
 
     def close(self) -> None:
         """Close the file."""
@@ -293,3 +312,8 @@ class FileDriver:
         self._group = OpenGroup()
         with self._lock:
             self._passing = decoder is None
+
+
+def _even(asked: int, own: int) -> int:
+    """Return a size that pictures of half the colours can have, as near as the file has it."""
+    return min(asked + asked % 2, own - own % 2)

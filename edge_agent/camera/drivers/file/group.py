@@ -47,6 +47,23 @@ class OpenGroup:
         """Bring `decoder` up to now."""
         decode_all(decoder, self._packets)
 
-    def picture(self) -> tuple[VideoFrame | None, int]:
-        """Return the newest picture that can be made, and how many packets it is behind."""
-        return decode_all(new_decoder(), self._packets), self._missed
+    def copied(self) -> OpenGroup:
+        """Return this group as it is now, for another thread."""
+        other = OpenGroup()
+        other._packets = list(self._packets)
+        other._bytes, other._missed = self._bytes, self._missed
+        return other
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is kept."""
+        return self._bytes
+
+    @property
+    def missed(self) -> int:
+        """How many packets its newest picture is behind."""
+        return self._missed
+
+    def picture(self) -> VideoFrame | None:
+        """Return the newest picture that can be made."""
+        return decode_all(new_decoder(), self._packets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, Size
+from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, Size, Stills
 from edge_agent.camera.drivers.file.tape import TapeInfo
 from edge_agent.camera.settings import (
     CameraSettings,
@@ -122,6 +122,9 @@ def capabilities_of(info: TapeInfo, path: Path, *, passing: bool) -> CameraCapab
         controls=controls,
         unavailable=unavailable,
         live_encode=not passing,
+        stills=Stills(
+            max_width=info.width, max_height=info.height, unavailable={"dng": "a file holds no raw data"}
+        ),
     )
 
 

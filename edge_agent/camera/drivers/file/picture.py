@@ -11,7 +11,7 @@ from av.filter import Graph
 
 from edge_agent.camera.settings import CameraSettings, Image, Window
 
-__all__ = ["PictureFilter", "copied"]
+__all__ = ["PictureFilter"]
 
 _FORMAT: Final = "yuv420p"
 _SMALLEST_CROP_PX: Final = 16
@@ -144,8 +144,3 @@ class PictureFilter:
         changed = self._chain.run(frame)
         changed.pts = None
         return changed
-
-
-def copied(frame: VideoFrame) -> VideoFrame:
-    """Return a yuv420p frame that shares nothing with `frame`."""
-    return VideoFrame.from_ndarray(frame.to_ndarray(), format=_FORMAT)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from edge_agent.camera.capabilities import CameraCapabilities
+from edge_agent.camera.drivers.base import Mosaic
 from edge_agent.camera.drivers.picamera2 import sensor_hdr
 from edge_agent.camera.drivers.picamera2.backend import Backend, Chosen, choose
 from edge_agent.camera.drivers.picamera2.controls import libcamera_controls
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # Set before the start, a Pi 5 forgets it.
 _AFTER_START: Final = "ScalerCrop"
+# One is exposed while the other one is copied.
+_STILL_BUFFERS: Final = 2
 
 
 class Camera:
@@ -85,6 +88,50 @@ class Camera:
         wanted_hdr = settings.hdr == "sensor" and self._is_imx708
         if wanted_hdr != self._sensor_hdr_on:
             self._switch_sensor_hdr(on=wanted_hdr)
+        return self._started(settings, buffer_count=self._options.buffer_count, raw=self._raw)
+
+    def configure_for_stills(
+        self, settings: CameraSettings, *, size: tuple[int, int] | None, raw: bool
+    ) -> dict[str, Any]:
+        """Stop, configure for large pictures and start, without an encoder.
+
+        Without a size it is the present mode's. Returns the controls that were sent. `configure` leads back.
+        """
+        self._halt()
+        video: dict[str, Any] = {}
+        if size is not None:
+            video = dict(zip(("width", "height"), self._within_modes(size), strict=True))
+            # Every mode is fast enough for a picture, and none is chosen for its rate.
+            rates = [mode.fps for mode in self._modes if mode.holds(video["width"], video["height"])]
+            video["fps"] = min([settings.video.fps, *rates])
+        held = merge(settings, {"video": video})
+        return self._started(held, buffer_count=_STILL_BUFFERS, raw=raw, encode=False)
+
+    def _within_modes(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size in even pixels; where no mode holds it now, as in HDR, what the largest has."""
+        width, height = size[0] + size[0] % 2, size[1] + size[1] % 2
+        if not self._modes or any(mode.holds(width, height) for mode in self._modes):
+            return width, height
+        largest = max(self._modes, key=lambda mode: mode.width * mode.height)
+        share = min(largest.width / width, largest.height / height)
+        return int(width * share) & ~1, int(height * share) & ~1
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether raw data come beside the stream."""
+        return self._raw
+
+    def raw_of(self, request: Any) -> tuple[Callable[[], Mosaic], int]:
+        """Copy a request's raw data. Return what unpacks them, and their size in bytes."""
+        return self._session.raw_of(request)
+
+    @property
+    def _raw(self) -> bool:
+        return self._options.raw and self.capabilities.stills.raw
+
+    def _started(
+        self, settings: CameraSettings, *, buffer_count: int, raw: bool, encode: bool = True
+    ) -> dict[str, Any]:
         # The limits of the mode are known once it is configured: first the mode, then the controls.
         held = hold(settings, capabilities=self.capabilities, present={})
         video, view = held.video, held.view
@@ -100,12 +147,15 @@ class Camera:
         configure = partial(
             self._session.configure,
             size=size,
-            buffer_count=self._options.buffer_count,
+            buffer_count=buffer_count,
             mode=mode,
             hflip=view.hflip != upside_down,
             vflip=view.vflip != upside_down,
+            raw=raw,
         )
-        stream = self._with_small(configure, size)
+        # A still configuration feeds no stream, so that it needs no small picture either.
+        self.has_small = False
+        stream = self._with_small(configure, size) if encode else configure()
         width, height = stream["size"]
         actual: dict[str, Any] = {"video.width": width, "video.height": height}
         if mode is not None and is_cropped(self._modes, mode, width=width, height=height):
@@ -118,7 +168,8 @@ class Camera:
         )
         self._sent = self._controls(self.held)
         self._session.set({k: v for k, v in self._sent.items() if k != _AFTER_START})
-        self.encoder = self._started_encoder()
+        if encode:
+            self.encoder = self._started_encoder()
         self._session.start()
         if not _is_whole(self.held):
             self._session.set({k: v for k, v in self._sent.items() if k == _AFTER_START})
@@ -127,7 +178,6 @@ class Camera:
     def _with_small(self, configure: Callable[..., Stream], size: tuple[int, int]) -> Stream:
         """Configure with the second picture that is wanted, or where that fails without it."""
         small = self.small_of(*size) if self.small_of is not None and self._modes else size
-        self.has_small = False
         if small[0] < size[0] and small[1] < size[1]:
             try:
                 stream = configure(lores=small)
@@ -166,6 +216,8 @@ class Camera:
     def send(self, controls: Mapping[str, Any]) -> None:
         """Send controls that are no settings, or that did not take effect."""
         self._session.set(controls)
+        if "LensPosition" in controls:
+            self._sent = {**self._sent, "LensPosition": controls["LensPosition"]}
 
     def close(self) -> None:
         """Let go of the camera. Never raises, and never takes longer than its bounds."""
@@ -213,6 +265,7 @@ class Camera:
             tuning=read_tuning(self._backend, model=chosen.model, path=options.tuning_file, noir=noir),
             pisp=self._backend.pisp,
             hardware=self._has_hardware,
+            raw=options.raw,
         )
         return capabilities_of(device)
 

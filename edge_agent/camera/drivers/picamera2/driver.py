@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from av import VideoFrame
 
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
-from edge_agent.camera.drivers.base import EncodedPacket, Sample, Still
+from edge_agent.camera.drivers.base import EncodedPacket, Mosaic, Sample, Still, Wish
+from edge_agent.camera.drivers.copies import copied, still_of
 from edge_agent.camera.drivers.picamera2.backend import Backend, choose, load, use_tuning
 from edge_agent.camera.drivers.picamera2.camera import Camera
 from edge_agent.camera.drivers.picamera2.focusing import Scan
 from edge_agent.camera.drivers.picamera2.frames import copy_frame
+from edge_agent.camera.drivers.picamera2.large import Ready, with_lens_held
 from edge_agent.camera.drivers.picamera2.options import Picamera2Options
 from edge_agent.camera.drivers.picamera2.readback import Readback
 from edge_agent.camera.drivers.picamera2.reading import reading_of, telling
@@ -26,10 +29,13 @@ from edge_agent.errors import CameraError
 __all__ = ["Picamera2Driver"]
 
 logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 # How long `apply` waits for the frames to show what was set, while another thread reads them.
 _SHOWN_S: Final = 0.6
+# How long one frame of a picture is waited for, and how many frames' times besides.
 _STILL_S: Final = 2.0
+_STILL_FRAMES: Final = 3
 _CLOSE_LOCK_S: Final = 1.0
 # A lens that is told where to go at the start does not always hear it.
 _LENS_TRIES: Final = 3
@@ -64,6 +70,7 @@ class Picamera2Driver:
         self._lens_tries = 0
         self._reader: int | None = None
         self._reading = Reading()
+        self._taken_already: Sample | None = None
         self._sequence = 0
         self._last_us = -1
 
@@ -88,13 +95,8 @@ class Picamera2Driver:
         """Stop, configure and start with these settings."""
         with self._changed:
             camera = self._opened()
-            self._configured = False
-            sent = camera.configure(self._completed(settings))
-            self._readback = Readback()
-            self._readback.sent(sent)
-            self._lens_tries = 0
-            self._configured = True
-            self._changed.notify_all()
+            completed = self._completed(settings)
+            self._switch(lambda: camera.configure(completed))
 
     def apply(self, settings: CameraSettings) -> None:
         """Set what is live and differs, and wait for a moment until frames show it, if somebody reads."""
@@ -120,13 +122,18 @@ class Picamera2Driver:
     def read(self, timeout_s: float) -> Sample | None:
         """Wait for the next frame; None where there is none, however picamera2's own thread fares."""
         with self._changed:
-            camera, backend = self._running(), self._backend
+            camera = self._running()
             self._reader = threading.get_ident()
+            taken, self._taken_already = self._taken_already, None
+        if taken is not None:
+            return taken
         request = camera.capture(timeout_s)
-        if request is None or backend is None:
+        if request is None:
             return None
         encoder = camera.encoder
-        frame, small, metadata = _taken(backend, request, picture=encoder is None, small=camera.has_small)
+        # Where the hardware encodes nothing else needs the large picture.
+        take = partial(_pictures, self._loaded(), main=encoder is None, small=camera.has_small)
+        (frame, small), metadata = _taken(request, take)
         packets: tuple[EncodedPacket, ...] = encoder.packets() if encoder is not None else ()
         return replace(self._sampled(camera, frame, metadata, packets), small=small)
 
@@ -152,23 +159,92 @@ class Picamera2Driver:
             if encoder is not None:
                 encoder.set_bitrate(bps)
 
-    def still(self, last: Sample) -> Still:
-        """Return a copy of the last frame; where the hardware encodes, of the next one."""
+    def stills(self, last: Sample, wish: Wish) -> Generator[Still, None, None]:
+        """Yield a copy of the last frame; where the hardware encodes, or raw is wanted, the next one.
+
+        For what the present configuration does not give, the camera is configured anew, and back at the end.
+        """
         with self._changed:
-            camera, backend = self._running(), self._backend
-        if last.frame is not None:
-            copy = VideoFrame.from_ndarray(last.frame.to_ndarray(), format=last.frame.format.name)
-            copy.colorspace = last.frame.colorspace
-            copy.color_range = last.frame.color_range
-            return Still(frame=copy, reading=last.reading)
-        request = camera.capture(_STILL_S)
-        if request is None or backend is None:
-            raise CameraError(f"the camera gave no frame for the picture within {_STILL_S:g} s")
-        frame, _, metadata = _taken(backend, request, picture=True, small=False)
-        sample = self._sampled(camera, frame, metadata, ())
-        if sample.frame is None:
-            raise CameraError("the camera gave a frame without a picture")
-        return Still(frame=sample.frame, reading=sample.reading)
+            camera = self._running()
+            held = camera.held
+        offered = camera.capabilities.stills
+        if wish.raw and not offered.raw:
+            raise CameraError(f"raw data cannot be had: {offered.unavailable.get('dng')}")
+        if wish.size is not None or (wish.raw and not camera.has_raw):
+            yield from self._large(camera, held, wish)
+        elif last.frame is not None and not wish.raw:
+            yield still_of(copied(last.frame), last.reading)
+        elif wish.raw and camera.encoder is None:
+            yield self._raw_beside(camera)
+        else:
+            yield self._next_still(camera, raw=wish.raw)
+
+    def _large(self, camera: Camera, held: CameraSettings, wish: Wish) -> Generator[Still, None, None]:
+        steady = with_lens_held(held, self._reading)
+        encoder = camera.encoder
+        self._switch(lambda: camera.configure_for_stills(steady, size=wish.size, raw=wish.raw))
+        try:
+            ready = Ready(steady)
+            while not ready.after(self._captured(camera, _nothing)[0].reading, self._readback):
+                pass
+            for _ in range(wish.count):
+                yield self._next_still(camera, raw=wish.raw)
+        finally:
+            self._switch(lambda: camera.configure(held))
+            if encoder is not None:
+                self._encode_again_at(encoder.bitrate_bps)
+
+    def _encode_again_at(self, bps: int) -> None:
+        # A new encoder begins with the settings' rate, whatever was told to the one before.
+        try:
+            self.set_bitrate(bps)
+        except CameraError as error:
+            logger.warning("The bit rate is not the one before the picture: %s", error.message)
+
+    def _switch(self, configure: Callable[[], Mapping[str, Any]]) -> None:
+        with self._changed:
+            self._configured = False
+            self._taken_already = None
+            sent = configure()
+            self._readback = Readback()
+            self._readback.sent(sent)
+            self._lens_tries = 0
+            self._configured = True
+            self._changed.notify_all()
+
+    def _next_still(self, camera: Camera, *, raw: bool) -> Still:
+        if raw:
+            sample, (develop, size) = self._captured(camera, camera.raw_of)
+            return Still(reading=sample.reading, develop=develop, waiting_bytes=size)
+        sample, frame = self._captured(camera, partial(copy_frame, self._loaded()))
+        return still_of(frame, sample.reading)
+
+    def _raw_beside(self, camera: Camera) -> Still:
+        """Take the next frame's raw data, and keep its picture for the stream."""
+        take = partial(_pictures, self._loaded(), main=True, small=camera.has_small)
+
+        def both(
+            request: Any,
+        ) -> tuple[tuple[Callable[[], Mosaic], int], tuple[VideoFrame | None, VideoFrame | None]]:
+            return camera.raw_of(request), take(request)
+
+        sample, ((develop, size), (frame, small)) = self._captured(camera, both)
+        self._taken_already = replace(sample, frame=frame, small=small)
+        return Still(reading=sample.reading, develop=develop, waiting_bytes=size)
+
+    def _loaded(self) -> Backend:
+        if self._backend is None:
+            raise CameraError("the camera is not open")
+        return self._backend
+
+    def _captured(self, camera: Camera, take: Callable[[Any], _T]) -> tuple[Sample, _T]:
+        """Wait for the next frame; return what it tells, and what `take` makes of its request."""
+        patience_s = _STILL_S + _STILL_FRAMES / camera.held.video.fps
+        request = camera.capture(patience_s)
+        if request is None:
+            raise CameraError(f"the camera gave no frame for the picture within {patience_s:.1f} s")
+        taken, metadata = _taken(request, take)
+        return self._sampled(camera, None, metadata, ()), taken
 
     def close(self) -> None:
         """Let go of the camera, bounded, whatever state it is in. Never raises."""
@@ -249,18 +325,25 @@ class Picamera2Driver:
             self._readback.sent(controls)
 
 
-def _taken(
-    backend: Backend, request: Any, *, picture: bool, small: bool
-) -> tuple[VideoFrame | None, VideoFrame | None, Mapping[str, Any]]:
+def _nothing(_request: Any) -> None:
+    return None
+
+
+def _pictures(
+    backend: Backend, request: Any, *, main: bool, small: bool
+) -> tuple[VideoFrame | None, VideoFrame | None]:
+    return (
+        copy_frame(backend, request) if main else None,
+        copy_frame(backend, request, "lores") if small else None,
+    )
+
+
+def _taken(request: Any, take: Callable[[Any], _T]) -> tuple[_T, Mapping[str, Any]]:
     """Copy what is wanted of a request, and release it whatever happens: there are only few buffers."""
     try:
         try:
             metadata: Mapping[str, Any] = request.get_metadata()
-            return (
-                copy_frame(backend, request) if picture else None,
-                copy_frame(backend, request, "lores") if small else None,
-                metadata,
-            )
+            return take(request), metadata
         finally:
             request.release()
     except CameraError:

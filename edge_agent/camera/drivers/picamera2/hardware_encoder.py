@@ -83,6 +83,11 @@ class HardwareEncoder:
         """Whether these settings need no other encoder: of all of them only the bit rate is live."""
         return _fixed(video) == self._fixed
 
+    @property
+    def bitrate_bps(self) -> int:
+        """The bit rate that it aims at."""
+        return self._bitrate_bps
+
     def set_bitrate(self, bps: int) -> None:
         """Aim at another bit rate. Raises CameraError."""
         if bps == self._bitrate_bps:

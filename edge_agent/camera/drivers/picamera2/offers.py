@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, Size
+from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, Size, Stills
 from edge_agent.camera.drivers.picamera2.controls import AF_MODES, AWB_MODES, CHOICES, HDR_MODES, NUMBERS
 from edge_agent.camera.drivers.picamera2.modes import Mode, resolutions
 from edge_agent.camera.drivers.picamera2.tuning import Tuning
@@ -30,6 +30,7 @@ _NOT_DRAWN: Final = (
 )
 _FIXED: Final = "the lens cannot be moved"
 _MONO: Final = "the sensor sees no colours"
+_MONO_DNG: Final = "a DNG is made of a sensor that sees colours only"
 _LIMITS: Final = (
     "libcamera limits what auto chooses by the frame's length only: set 'video.fps', or 'exposure_mode' short"
 )
@@ -48,6 +49,7 @@ class Device:
     tuning: Tuning
     pisp: bool
     hardware: bool
+    raw: bool = False
 
     @property
     def colour(self) -> bool:
@@ -134,7 +136,23 @@ def capabilities_of(device: Device) -> CameraCapabilities:
         any_size=bool(device.modes),
         controls=offer.controls,
         unavailable=offer.unavailable,
-        snapshot_formats=("jpeg", "png"),
+        stills=_stills(device),
+    )
+
+
+def _stills(device: Device) -> Stills:
+    """Return what pictures can be taken. A DNG takes a sensor with colour filters."""
+    width, height = device.largest
+    raw = bool(device.modes) and device.colour
+    reason = _MONO_DNG if device.modes else "the camera gives no raw data"
+    return Stills(
+        formats=("jpeg", "png", "dng") if raw else ("jpeg", "png"),
+        max_width=width,
+        max_height=height,
+        larger_interrupts_stream=True,
+        raw=raw,
+        raw_interrupts_stream=raw and not device.raw,
+        unavailable={} if raw else {"dng": reason},
     )
 
 

@@ -28,6 +28,11 @@ class Picamera2Options(BaseModel):
     )
     buffer_count: int = Field(4, ge=2, le=12, description="Frames in memory at a time; fewer save memory")
 
+    raw: bool = Field(
+        False,
+        description="Keep raw data beside the stream, for DNGs without a stop; costs as much memory again",
+    )
+
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
         if self.index is not None and self.id is not None:

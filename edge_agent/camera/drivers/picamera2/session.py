@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.camera.drivers.base import Mosaic
 from edge_agent.camera.drivers.picamera2.backend import Backend, Chosen
 from edge_agent.camera.drivers.picamera2.bounded import bounded
 from edge_agent.camera.drivers.picamera2.frames import FORMATS
 from edge_agent.camera.drivers.picamera2.modes import Mode, read_modes
+from edge_agent.camera.drivers.picamera2.raw import RawBuffer, mosaic_of
 from edge_agent.errors import CameraError, CameraUnavailableError
 
 __all__ = ["Session", "Stream"]
@@ -84,12 +87,13 @@ class Session:
         hflip: bool = False,
         vflip: bool = False,
         lores: tuple[int, int] | None = None,
+        raw: bool = False,
         controls: Mapping[str, Any] | None = None,
     ) -> Stream:
         """Configure the stopped camera and return the stream that came of it, which may differ.
 
-        `lores` is the size of a second, smaller picture. Raises CameraError where libcamera put another
-        transform in place of the wanted one.
+        `lores` is the size of a second, smaller picture; with `raw` the mode's raw data come beside it.
+        Raises CameraError where libcamera put another transform in place of the wanted one.
         """
         transform = self._backend.transform(hflip=hflip, vflip=vflip)
         sensor = {"output_size": (mode.width, mode.height), "bit_depth": mode.bit_depth} if mode else {}
@@ -99,7 +103,8 @@ class Session:
                 camera.create_video_configuration(
                     main={"size": size, "format": "YUV420"},
                     lores={"size": lores, "format": "YUV420"} if lores is not None else None,
-                    raw=None,  # its buffers would be as large as all the others together
+                    # Raw buffers are as large as all the others together.
+                    raw={"size": (mode.width, mode.height)} if raw and mode else None,
                     transform=transform,
                     # Below 720p picamera2 would choose Rec. 601, and the stream says 709.
                     colour_space=self._backend.colour_space.Rec709(),
@@ -165,6 +170,21 @@ class Session:
             return None
         except Exception as error:
             raise CameraError(f"the camera gives no frame: {_say(error)}") from error
+
+    def raw_of(self, request: Any) -> tuple[Callable[[], Mosaic], int]:
+        """Copy a request's raw data. Return what unpacks them, on any thread, and their size in bytes."""
+        if request.config.get("raw") is None:
+            raise CameraError("the camera gives no raw data in this configuration")
+        try:
+            raw = RawBuffer(
+                data=request.make_buffer("raw"),
+                config=dict(request.config["raw"]),
+                metadata=request.get_metadata(),
+                decompress=self._camera.helpers.decompress,
+            )
+        except Exception as error:
+            raise CameraError(f"the raw data cannot be read: {_say(error)}") from error
+        return partial(mosaic_of, raw), int(raw.data.nbytes)
 
     def stop(self) -> None:
         """Stop the camera. Raises CameraError where it hangs."""

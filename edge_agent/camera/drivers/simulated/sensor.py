@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, SensorMode, Size
+from edge_agent.camera.capabilities import CameraCapabilities, Control, Resolution, SensorMode, Size, Stills
 from edge_agent.camera.settings import CameraSettings, Window, merge
 
 __all__ = [
@@ -135,7 +135,13 @@ def capabilities() -> CameraCapabilities:
         any_size=True,
         controls=controls,
         unavailable=dict(_UNAVAILABLE),
-        snapshot_formats=("jpeg", "png"),
+        stills=Stills(
+            formats=("jpeg", "png", "dng"),
+            max_width=SENSOR.width,
+            max_height=SENSOR.height,
+            raw=True,
+            unavailable={},
+        ),
     )
 
 

@@ -118,11 +118,21 @@ class FakeRequest:
     def get_metadata(self) -> dict[str, Any]:
         return dict(self._metadata)
 
+    def make_buffer(self, name: str) -> Any:
+        if self.config.get(name) is None:
+            raise RuntimeError(f"Stream {name!r} is not defined")
+        return np.full(self.config[name]["stride"] * self.config[name]["size"][1], 64, np.uint8)
+
     def release(self) -> None:
         if self._released:
             raise RuntimeError("CompletedRequest: lock now has negative ref_count")
         self._released = True
         self.camera.out -= 1
+
+
+class FakeHelpers:
+    def decompress(self, array: Any) -> Any:
+        raise RuntimeError("nothing is compressed here")
 
 
 class FakeMappedArray:
@@ -188,6 +198,7 @@ class FakePicamera2:
             )
         self.sensor = world.sensors[camera_num]
         self.tuning = tuning
+        self.helpers = FakeHelpers()
         self.is_open = True
         self.started = False
         self.request_lock = threading.Lock()
@@ -196,6 +207,7 @@ class FakePicamera2:
         self.frame = 0
         self.buffer_count = 0
         self.modes_read = 0
+        self.configurations: list[tuple[int, int]] = []
         self.sent: list[dict[str, Any]] = []
         self.encoders: list[FakeEncoder] = []
         self._timestamp_ns = 1_000_000_000_000
@@ -299,6 +311,11 @@ class FakePicamera2:
             for mode in self._modes
             if (mode.size, mode.bit_depth) == (wanted["output_size"], wanted["bit_depth"])
         )
+        if config["raw"] is not None:
+            raw = config["raw"]["size"]
+            assert raw == wanted["output_size"]
+            config["raw"] = {"format": "SBGGR10_CSI2P", "size": raw, "stride": raw[0] * 5 // 4}
+        self.configurations.append(main["size"])
         self.buffer_count = config["buffer_count"]
         if config["lores"]:
             if self.world_.no_lores:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.camera.drivers.base import Wish
 from edge_agent.camera.drivers.picamera2.hardware_encoder import HardwareEncoder, hardware_encoder_is_here
 from edge_agent.camera.drivers.picamera2.options import Picamera2Options
 from edge_agent.camera.settings import Video
@@ -13,6 +14,7 @@ from edge_agent.errors import CameraError
 from tests.camera.drivers.picamera2.fake import World
 from tests.camera.drivers.picamera2.rig import Rig
 from tests.camera.drivers.picamera2.sensors import SENSORS
+from tests.camera.drivers.prints import frame_of
 
 
 @pytest.fixture
@@ -45,8 +47,21 @@ def test_packets_are_passed_on_with_the_sensor_s_time_and_without_a_frame() -> N
         (packet,) = sample.packets
         assert packet.keyframe
         assert packet.pts_us == sample.pts_us
-    still = rig.driver.still(sample)
-    assert (still.frame.width, still.frame.height) == (1280, 720)
+    (still,) = rig.driver.stills(sample, Wish())
+    assert (frame_of(still).width, frame_of(still).height) == (1280, 720)
+
+
+@pytest.mark.usefixtures("device")
+def test_nothing_is_encoded_while_the_camera_is_stopped_for_a_large_picture() -> None:
+    rig = Rig("imx219", {"video": {"width": 640, "height": 480}}, pisp=False)
+    last = rig.take()
+    pictures = rig.driver.stills(last, Wish(size=(1640, 1232)))
+    assert (frame_of(next(pictures)).width, rig.world.camera.encoders) == (1640, [])
+    pictures.close()
+    assert len(rig.world.camera.encoders) == 1
+    after = rig.take()
+    assert after.packets
+    assert after.pts_us > last.pts_us
 
 
 @pytest.mark.usefixtures("device")
@@ -96,6 +111,18 @@ def test_beside_the_hardware_s_packets_there_is_a_small_picture_to_encode() -> N
     assert sample.packets
     assert sample.small is not None
     assert (sample.small.width, sample.small.height) == (640, 360)
+
+
+@pytest.mark.usefixtures("device")
+def test_a_rate_that_gives_way_to_the_network_outlasts_a_large_picture() -> None:
+    rig = Rig("imx219", {"video": {"width": 640, "height": 480}}, pisp=False)
+    rig.driver.set_bitrate(400_000)
+    pictures = rig.driver.stills(rig.take(), Wish(size=(1640, 1232)))
+    next(pictures)
+    pictures.close()
+    (encoder,) = rig.world.camera.encoders
+    assert encoder.bitrate == 400_000
+    assert rig.driver.applied().video.bitrate_bps != 400_000
 
 
 @pytest.mark.usefixtures("device")
