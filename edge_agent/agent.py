@@ -208,6 +208,7 @@ class Agent:
             camera=self._camera,
             commands=self._commands,
             publish=self._publish,
+            deliver=self._link.deliver,
             status_changed=self._board.changed,
             republish=self._republish,
             online=lambda: self._born,

@@ -8,7 +8,7 @@ A feature is one ability of the agent: it has a name, a section of the configura
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from random import Random
@@ -38,7 +38,11 @@ GROUP: Final = "edge_agent.features"
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """What every feature is given."""
+    """What every feature is given.
+
+    `publish` never waits and never fails; `deliver` sends a `bulk` message and returns when the broker has
+    it, or raises LinkError.
+    """
 
     configuration: Configuration
     topics: Topics
@@ -49,6 +53,7 @@ class Host:
     camera: CameraPort
     commands: Commands
     publish: Callable[[Outgoing], None]
+    deliver: Callable[[Outgoing], Awaitable[None]]
     status_changed: Callable[[], None]
     republish: Callable[[], None]
     online: Callable[[], bool]

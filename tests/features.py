@@ -16,9 +16,10 @@ from edge_agent.contract.command import Command, Registry
 from edge_agent.contract.commands import Commands
 from edge_agent.contract.events import Events
 from edge_agent.contract.topics import Topics
+from edge_agent.errors import LinkError
 from edge_agent.feature import Host
 from edge_agent.health.problems import Problems
-from edge_agent.mqtt.message import Outgoing
+from edge_agent.mqtt.message import Outgoing, packet_bytes
 from tests.clocks import ManualClock
 
 __all__ = ["Desk"]
@@ -39,6 +40,8 @@ class Desk:
     ) -> None:
         self.clock = clock
         self.sent: list[Outgoing] = []
+        self.broker_limit_bytes: int | None = None
+        self.broker_away: LinkError | None = None
         self.registry = Registry(commands)
         topics = Topics(root="edge/v1", node="porch")
         events = Events(topics=topics, clock=clock, publish=self.sent.append)
@@ -58,12 +61,21 @@ class Desk:
             camera=camera,
             commands=Commands(registry=self.registry),
             publish=self.sent.append,
+            deliver=self._deliver,
             status_changed=lambda: None,
             republish=lambda: None,
             online=lambda: True,
             entities=lambda: (),
             child_pids=dict,
         )
+
+    async def _deliver(self, message: Outgoing) -> None:
+        if self.broker_away is not None:
+            raise self.broker_away
+        size, limit = packet_bytes(message), self.broker_limit_bytes
+        if limit is not None and size > limit:
+            raise LinkError(f"{size} bytes are too many", code="message_too_large", value=size, allowed=limit)
+        self.sent.append(message)
 
     def problem_codes(self) -> set[str]:
         """Return the codes of what is wrong."""

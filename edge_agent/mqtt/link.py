@@ -19,6 +19,7 @@ from edge_agent.clock import Clock
 from edge_agent.errors import LinkError, LinkRefusedError
 from edge_agent.mqtt.backoff import Backoff, FlapDetector
 from edge_agent.mqtt.config import MqttConfig
+from edge_agent.mqtt.deliveries import Deliveries
 from edge_agent.mqtt.limits import SizeGuard
 from edge_agent.mqtt.message import Incoming, Outgoing, check_outgoing
 from edge_agent.mqtt.outbox import Outbox
@@ -74,6 +75,7 @@ class Link:
         self._on_state = on_state
         self._clock = clock
         self._outbox = Outbox(clock=clock)
+        self._deliveries = Deliveries(config=config)
         self._sizes = SizeGuard(config=config)
         self._protocol = ProtocolChoice(config.protocol)
         self._backoff = Backoff(config=config.backoff, random=random)
@@ -120,6 +122,23 @@ class Link:
         if self._stopping:
             return
         self._queue(message)
+
+    async def deliver(self, message: Outgoing, *, timeout_s: float = 60.0) -> None:
+        """Send a `bulk` message and wait until the broker has it, or with QoS 0 until the network has.
+
+        Raises LinkError where it was not delivered: as `publish` does, and those of `Deliveries`.
+        """
+        check_outgoing(message)
+        self._sizes.check(message)
+        if self._session is None or self._stopping:
+            raise self._deliveries.refusal(self._status)
+        ticket = self._outbox.put(message)
+        self._deliveries.expect(ticket, message.topic)
+        self._pump()
+        try:
+            await self._deliveries.wait(ticket, timeout_s=timeout_s)
+        finally:
+            self._outbox.withdraw(ticket)
 
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was published has been acknowledged. Return whether it has in time."""
@@ -194,6 +213,7 @@ class Link:
             under_way = self._outbox.under_way
             self._session = None
             self._outbox.close()
+            self._deliveries.ended(session.ended)
             self._pump()
             session.close(LinkError("the link was stopped"))
         if self._stopping:
@@ -335,11 +355,12 @@ class Link:
             logger.exception("handling a message on '%s' failed", message.topic)
 
     def _queue(self, message: Outgoing) -> None:
-        self._outbox.put(message)
+        self._deliveries.queued(self._outbox.put(message), message.topic)
         self._pump()
 
     def _acknowledge(self, ticket: int, accepted: bool) -> None:
         message = self._outbox.acknowledged(ticket)
+        self._deliveries.acknowledged(ticket, accepted=accepted)
         if not accepted:
             self._rejected += 1
             if message is not None:
@@ -357,6 +378,7 @@ class Link:
     def _pump(self) -> None:
         session = self._session
         while session is not None and session.writable:
+            self._deliveries.flushed()
             entry = self._outbox.take()
             if entry is None:
                 break
@@ -366,8 +388,10 @@ class Link:
             except LinkError as error:
                 logger.warning("%s", error.message)
                 self._outbox.acknowledged(entry.ticket)
+                self._deliveries.failed(entry.ticket, error)
                 continue
             self._sizes.sent(entry.message)
+            self._deliveries.sent(entry.ticket, acknowledged=entry.message.qos > 0)
             session.send(entry.message, ticket=entry.ticket, expires_s=self._outbox.remaining_s(entry))
         if self._outbox.idle and (session is None or session.writable):
             self._idle.set()

@@ -117,8 +117,8 @@ class Outbox:
         """What was sent and not acknowledged, the oldest first."""
         return tuple(entry.message for entry in self._under_way.values())
 
-    def put(self, message: Outgoing) -> None:
-        """Queue `message`, in place of the one that it makes obsolete."""
+    def put(self, message: Outgoing) -> int:
+        """Queue `message`, in place of the one that it makes obsolete. Return its ticket."""
         expiry_s = message.expires_s if message.expires_s is not None else _DEFAULT_EXPIRY_S[message.kind]
         deadline_s = None if expiry_s is None else self._clock.monotonic() + expiry_s
         self._ticket += 1
@@ -132,6 +132,13 @@ class Outbox:
             # To the end of the line, so that what was published last also arrives last.
             latest.pop(message.topic, None)
             latest[message.topic] = entry
+        return entry.ticket
+
+    def withdraw(self, ticket: int) -> None:
+        """Forget a bulk message that was not sent yet; any other ticket changes nothing."""
+        for topic, entry in tuple(self._bulk.items()):
+            if entry.ticket == ticket:
+                del self._bulk[topic]
 
     def take(self) -> Entry | None:
         """Return what is to be sent now, None where nothing waits or the window is full.

@@ -69,6 +69,13 @@ def test_bulk_waits_until_all_else_is_acknowledged_and_the_latest_wins(outbox: O
     assert outbox.idle
 
 
+def test_a_bulk_message_can_be_withdrawn_until_it_is_sent(outbox: Outbox) -> None:
+    outbox.withdraw(outbox.put(message("image/1", kind="bulk")))
+    outbox.put(message("image/2", kind="bulk"))
+    outbox.withdraw(outbox.put(message("status")))
+    assert [m.topic for m in taken(outbox)] == ["status", "image/2"]
+
+
 def test_the_window_bounds_what_is_under_way(outbox: Outbox) -> None:
     outbox.open(window=2)
     for number in range(3):
