@@ -62,6 +62,10 @@ ALLOWED: dict[str, set[str]] = {
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
     "snapshots": {*_FEATURE, "camera.messages", "snapshots.upload"},
     "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
+    "schedules": {*_FEATURE, "configuration", "profiles.config"},
+    "snapshots": {*_FEATURE, "camera.messages", "camera.settings"},
+    # a process of its own
+    "snapshots.thumbnail_worker": set(),
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
@@ -99,6 +103,7 @@ FOREIGN: dict[str, set[str]] = {
     "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers", "camera.overlay"},
     "PIL": {"camera", "camera.drivers", "camera.overlay", "console.schedule_picture", "demo.contact_sheet"},
+    "PIL": {"camera", "camera.drivers", "camera.overlay", "demo.contact_sheet", "snapshots.thumbnail_worker"},
     "picamera2": {"camera.drivers"},
     "libcamera": {"camera.drivers"},
 }

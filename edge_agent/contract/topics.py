@@ -54,7 +54,11 @@ class Topics:
     @property
     def image_latest(self) -> str:
         """The last snapshot's JPEG bytes."""
-        return f"{self.base}/image/latest"
+        return self.image("latest")
+
+    def image(self, name: str) -> str:
+        """A picture from the store, by its id; below it its chunks by number, and its `thumbnail`."""
+        return f"{self.base}/image/{name}"
 
     def reply(self, command: str) -> str:
         """Where a command is answered."""

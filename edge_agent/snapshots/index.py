@@ -7,6 +7,7 @@ the next start compares with the files), but for that of a lock, which no compar
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ class Index:
         self.close()
         with self._translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # What else it makes has the mode of this.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self._path, isolation_level=None, timeout=_WAIT_S)
             for pragma in _PRAGMAS:
                 self._database.execute(f"PRAGMA {pragma}")

@@ -166,7 +166,7 @@ class Shelf:
                 + (f", as are {len(locked) - 1} more of these" if len(locked) > 1 else "")
                 + "; nothing was deleted: unlock, or give 'force'",
                 code="locked",
-                field="ids",
+                field="pictures",
                 value=locked,
             )
         loose = [Loose(picture.id, picture.format, picture.size_bytes) for picture in pictures]
@@ -284,6 +284,6 @@ def _unknown(id_: str) -> RefusedError:
     return RefusedError(
         f"there is no picture {id_} in the store; 'images' lists what there is",
         code="unknown_picture",
-        field="id",
+        field="picture",
         value=id_,
     )

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge_agent.clock import Clock
 from edge_agent.errors import RefusedError, StorageError
-from edge_agent.snapshots.files import PictureFiles
+from edge_agent.snapshots.files import PictureFiles, day_of
 from edge_agent.snapshots.index import DAMAGED, Index, Query
 from edge_agent.snapshots.limits import Limits, SteadyClock
 from edge_agent.snapshots.picture import Picture, id_prefix
@@ -72,6 +72,7 @@ class Store:
         self._shelf = Shelf(
             files=PictureFiles(directory=directory), index=Index(path=index_path), limits=limits
         )
+        self._directory = directory
         self._keep_s = limits.keep_s
         self._clock = clock
         self._steady = SteadyClock(clock)
@@ -162,7 +163,9 @@ class Store:
             return await self._do(self._shelf.find, id_)
         found = await self.newest(Query(), limit=1)
         if not found:
-            raise RefusedError("there is no picture in the store yet", code="unknown_picture", field="id")
+            raise RefusedError(
+                "there is no picture in the store yet", code="unknown_picture", field="picture"
+            )
         return found[0]
 
     async def open_picture(self, id_: str) -> tuple[Picture, int]:
@@ -171,6 +174,10 @@ class Store:
         What is read from it is whole, also where the picture is deleted meanwhile.
         """
         return await self._do(self._shelf.open_picture, id_, unless_taken=lambda found: os.close(found[1]))
+
+    def path_of(self, picture: Picture) -> Path:
+        """Return where a picture's file is."""
+        return self._directory / day_of(picture.id) / picture.file_name
 
     async def lock(self, ids: Sequence[str], *, locked: bool) -> list[str]:
         """Lock pictures, or unlock them; return those that were not so before."""

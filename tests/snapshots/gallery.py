@@ -22,7 +22,7 @@ from edge_agent.snapshots.picture import Picture, picture_id
 from edge_agent.snapshots.store import Store
 from tests.clocks import ManualClock
 
-__all__ = ["NOON", "content", "files_in", "jpeg", "limits", "opened", "picture", "read", "until"]
+__all__ = ["NOON", "a_minute", "content", "files_in", "jpeg", "limits", "opened", "picture", "read", "until"]
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
@@ -68,7 +68,12 @@ def limits(**changed: Any) -> Limits:
 
 @asynccontextmanager
 async def opened(
-    path: Path, *, clock: ManualClock | None = None, ready: bool = True, **changed: Any
+    path: Path,
+    *,
+    clock: ManualClock | None = None,
+    ready: bool = True,
+    timeout_s: float = 20.0,
+    **changed: Any,
 ) -> AsyncIterator[Store]:
     """Open the store below `path`, and wait until it knows what it has."""
     async with Store(
@@ -78,7 +83,7 @@ async def opened(
         clock=clock or ManualClock(NOON),
     ) as store:
         if ready:
-            await until(lambda: store.facts.state == "ready", lambda: str(store.facts))
+            await until(lambda: store.facts.state == "ready", lambda: str(store.facts), timeout_s)
         yield store
 
 
@@ -87,6 +92,17 @@ async def until(condition: Callable[[], object], what: Callable[[], str], timeou
     while not condition():
         assert time.monotonic() < deadline, what()
         await asyncio.sleep(0.005)
+
+
+async def a_minute(clock: ManualClock) -> None:
+    """Let the store's next upkeep begin and end."""
+
+    def asleep() -> bool:
+        return any(not woken.done() for _, woken in clock._sleepers)
+
+    await until(asleep, lambda: "the store has not begun to wait for its next upkeep")
+    clock.advance(60)
+    await until(asleep, lambda: "the store's upkeep has not ended")
 
 
 async def read(store: Store, id_: str) -> bytes:

@@ -13,8 +13,8 @@ from edge_agent.errors import RefusedError, StorageError
 from edge_agent.snapshots.index import Query
 from edge_agent.snapshots.picture import id_prefix
 from edge_agent.snapshots.store import Store
-from tests.clocks import ManualClock, settled
-from tests.snapshots.gallery import NOON, content, files_in, opened, picture, read, until
+from tests.clocks import ManualClock
+from tests.snapshots.gallery import NOON, a_minute, content, files_in, opened, picture, read
 
 
 async def fill(store: Store, *numbers: int, **more: Any) -> list[str]:
@@ -28,14 +28,12 @@ async def fill(store: Store, *numbers: int, **more: Any) -> list[str]:
     return ids
 
 
+def state_of(store: Store) -> str:
+    return store.facts.state
+
+
 def open_files() -> set[Path]:
     return set(Path("/proc/self/fd").iterdir())
-
-
-async def a_minute(clock: ManualClock) -> None:
-    """Let the store's next upkeep come."""
-    await settled()
-    clock.advance(60)
 
 
 async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ async def test_a_store_that_cannot_be_opened_says_so_and_comes_back_by_itself(tm
     clock = ManualClock(NOON)
     (tmp_path / "pictures").touch()
     async with opened(tmp_path, clock=clock, ready=False) as store:
-        assert store.facts.state == "failed"
+        assert state_of(store) == "failed"
         assert store.problem == (
             "store_failed",
             f"pictures cannot be stored: {tmp_path}/pictures: File exists",
@@ -225,7 +223,7 @@ async def test_a_store_that_cannot_be_opened_says_so_and_comes_back_by_itself(tm
         assert caught.value.code == "store_failed"
         (tmp_path / "pictures").unlink()
         await a_minute(clock)
-        await until(lambda: store.facts.state == "ready", lambda: str(store.facts))
+        assert state_of(store) == "ready"
         assert store.problem is None
         await store.add(picture(1, b"1"), b"1")
 
@@ -256,10 +254,10 @@ async def test_a_directory_that_vanishes_is_told_and_what_returns_is_found(tmp_p
         await fill(store, 1)
         shutil.move(tmp_path / "pictures", tmp_path / "elsewhere")
         await a_minute(clock)
-        await until(lambda: store.facts.state == "failed", lambda: str(store.facts))
+        assert state_of(store) == "failed"
         with pytest.raises(StorageError):
             await store.add(picture(2, b"2"), b"2")
         shutil.move(tmp_path / "elsewhere", tmp_path / "pictures")
         await a_minute(clock)
-        await until(lambda: store.facts.state == "ready", lambda: str(store.facts))
+        assert state_of(store) == "ready"
         assert store.facts.count == 1

@@ -16,8 +16,8 @@ import pytest
 from edge_agent.errors import EdgeAgentError, RefusedError, StorageError
 from edge_agent.snapshots.index import Query
 from edge_agent.snapshots.store import Store
-from tests.clocks import ManualClock, settled
-from tests.snapshots.gallery import NOON, content, files_in, opened, picture, read, until
+from tests.clocks import ManualClock
+from tests.snapshots.gallery import NOON, a_minute, content, files_in, opened, picture, read
 
 
 async def add(store: Store, number: int, size_bytes: int = 1000, **more: Any) -> str:
@@ -79,8 +79,7 @@ async def test_the_disk_s_free_space_is_kept_free(tmp_path: Path, monkeypatch: p
         # Somebody else fills the disk: that alone deletes nothing, and neither does what would not help.
         await store.lock(ids[2:4], locked=True)
         disk_bytes = 6000
-        clock.advance(60)
-        await settled()
+        await a_minute(clock)
         with pytest.raises(RefusedError, match="the disk is full") as caught:
             await add(store, 20)
         assert caught.value.code == "disk_full"
@@ -89,9 +88,8 @@ async def test_the_disk_s_free_space_is_kept_free(tmp_path: Path, monkeypatch: p
         assert store.problem[0] == "disk_full"
 
         disk_bytes = 9000
-        await settled()
-        clock.advance(60)
-        await until(lambda: store.problem is None, lambda: str(store.facts))
+        await a_minute(clock)
+        assert states_and_problem(store) == ("ready", None)
         await add(store, 21)
         assert store.facts.count == 5
 
@@ -103,14 +101,9 @@ async def test_age_is_enforced_by_a_steady_clock_and_spares_locked_ones(tmp_path
         await store.lock([old[2]], locked=True)
         new = await add(store, 9)
         for _ in range(9):
-            await settled()
-            clock.advance(60)
-        await store.find(new)
-        assert store.facts.count == 6
-        for _ in range(2):
-            await settled()
-            clock.advance(60)
-        await until(lambda: store.facts.count == 2, lambda: str(store.facts))
+            await a_minute(clock)
+        assert await ids_of(store) == [*old, new]
+        await a_minute(clock)
         assert await ids_of(store) == [old[2], new]
 
 

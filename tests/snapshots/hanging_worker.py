@@ -1,0 +1,6 @@
+"""A process that does nothing, for ever."""
+
+import signal
+
+while True:
+    signal.pause()
