@@ -39,6 +39,7 @@ def test_every_command_is_there_once() -> None:
         "profile",
         "stream",
         "snapshot",
+        "images",
         "refresh",
         "restart",
     } <= set(names)

@@ -1,69 +1,100 @@
-"""Snapshots: a picture of this moment, while the stream goes on."""
+"""Snapshots: pictures of this moment, while the stream goes on, and the store that keeps them."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from datetime import UTC
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from edge_agent.camera.messages import StillRequest
+from edge_agent.camera.messages import StillInfo, StillRequest
 from edge_agent.clock import rfc3339
-from edge_agent.config import Section
-from edge_agent.contract.command import Arguments, Call, Outcome, command
+from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
-from edge_agent.errors import RefusedError
+from edge_agent.errors import EdgeAgentError, RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Outgoing
+from edge_agent.snapshots.arguments import Place, SnapshotArguments
+from edge_agent.snapshots.config import SnapshotsConfig
 from edge_agent.snapshots.entities import snapshot_entities
+from edge_agent.snapshots.images import Images, ImagesArguments
+from edge_agent.snapshots.limits import Limits
+from edge_agent.snapshots.picture import Picture, picture_id
+from edge_agent.snapshots.places import Delivered, Places
+from edge_agent.snapshots.status import SnapshotStatus
+from edge_agent.snapshots.store import Store
+from edge_agent.snapshots.thumbnails import Thumbnailer
+from edge_agent.snapshots.transfer import Transfer
 from edge_agent.snapshots.upload.config import UploadConfig
+from edge_agent.snapshots.uploads import Uploader
 
 __all__ = ["SnapshotsConfig", "SnapshotsFeature"]
 
-
-class SnapshotsConfig(Section):
-    """How pictures are taken."""
-
-    quality: int = Field(90, ge=1, le=100, description="JPEG quality where a command names none")
-    retain_latest: bool = Field(False, description="Whether the broker keeps the last picture")
-
-
-class SnapshotArguments(Arguments):
-    """One picture."""
-
-    width: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the stream's size")
-    height: int | None = Field(None, ge=16, le=16384, description="Pixels; null is the stream's size")
-    quality: int | None = Field(None, ge=1, le=100, description="JPEG quality")
-    format: Literal["jpeg"] = Field("jpeg", description="How the picture is encoded")
-
-
-class SnapshotStatus(BaseModel):
-    """`status.snapshot`: the last picture."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str | None = None
-    time: str | None = None
-    width: int | None = None
-    height: int | None = None
-    size_bytes: int | None = None
-    sha256: str | None = None
-    cause: str | None = None
-    count: int = 0
+_MB: Final = 1_000_000
+_DAY_S: Final = 86_400.0
+# Pictures in memory at a time: one that is brought to its places while the next is taken.
+_AT_A_TIME: Final = 2
+_MAX_WAITING: Final = 32
+_PROBLEMS: Final = ("store_full", "disk_full", "store_failed")
 
 
 class SnapshotsFeature(Feature):
-    """Takes pictures and publishes them on `image/latest`."""
+    """Takes pictures, keeps them, and sends them where they are wanted."""
 
     name = "snapshots"
     section = SnapshotsConfig
 
-    def __init__(self, *, host: Host, config: SnapshotsConfig) -> None:
+    def __init__(self, *, host: Host, config: SnapshotsConfig, uploader: Uploader | None = None) -> None:
         super().__init__(host=host, config=config)
-        self._last = SnapshotStatus()
+        self._uploader = uploader
+        self._last: Picture | None = None
+        self._last_sent_to: tuple[str, ...] = ()
         self._latest: bytes | None = None
+        self._count = 0
+        self._turns = asyncio.Semaphore(_AT_A_TIME)
+        self._waiting = 0
+        self._stack = AsyncExitStack()
+        state_dir = host.configuration.state_dir
+        self._store = Store(
+            directory=config.directory or state_dir / "pictures",
+            index_path=state_dir / "pictures.sqlite3",
+            limits=Limits(
+                limit_bytes=config.limit_mb * _MB,
+                limit_count=config.limit_count,
+                min_free_bytes=config.min_free_mb * _MB,
+                keep_s=None if config.keep_days is None else config.keep_days * _DAY_S,
+            ),
+            clock=host.clock,
+            changed=self._store_changed,
+        )
+        self._places = Places(
+            store=self._store, uploader=uploader, deliver=host.deliver, latest=self._message
+        )
+        self._images = Images(
+            store=self._store,
+            transfer=Transfer(deliver=host.deliver, chunk_bytes=config.chunk_bytes),
+            thumbnailer=Thumbnailer(),
+            keep_thumbnails=config.thumbnails,
+            uploader=uploader,
+            topics=host.topics,
+            page_bytes=host.configuration.mqtt.max_message_bytes // 2,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._store)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
 
     @classmethod
     def sections(cls) -> Mapping[str, type[BaseModel]]:
@@ -71,8 +102,12 @@ class SnapshotsFeature(Feature):
         return {**super().sections(), "upload": UploadConfig}
 
     def status(self) -> Mapping[str, Part]:
-        """Return the last picture's facts."""
-        return {"snapshot": lambda: self._last}
+        """Return the last picture's facts, and the store's."""
+        return {
+            "snapshot": lambda: SnapshotStatus.of(
+                self._last, sent_to=self._last_sent_to, count=self._count, store=self._store.facts
+            )
+        }
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of the pictures."""
@@ -83,41 +118,125 @@ class SnapshotsFeature(Feature):
         if self.config.retain_latest and self._latest is not None:
             yield self._message(self._latest)
 
+    @command(name="images", arguments=ImagesArguments, main="action")
+    async def images(self, call: Call) -> Outcome:
+        """List, send, delete, lock and upload what is in the store."""
+        return await self._images.carry_out(call)
+
     @command(name="snapshot", arguments=SnapshotArguments, slow=True)
     async def snapshot(self, call: Call) -> Outcome:
-        """Take a picture, the stream going on, and publish it on image/latest."""
+        """Take pictures, the stream going on; publish them on image/latest, store them, upload them."""
         arguments: SnapshotArguments = call.arguments
-        if (arguments.width is None) != (arguments.height is None):
-            raise RefusedError("give width and height, or neither", code="invalid_arguments", field="width")
-        if call.dry_run:
-            return Outcome()
-        host = self.host
-        moment = host.clock.now()
-        info, picture = await host.camera.still(
-            StillRequest(
-                width=arguments.width,
-                height=arguments.height,
-                quality=arguments.quality or self.config.quality,
-                format=arguments.format,
-            )
+        places = arguments.places(
+            store=self.config.store, upload=self._uploader is not None and self._uploader.configured
         )
-        # Names sort by time; the count tells two of one millisecond apart.
-        count = self._last.count + 1
-        self._last = SnapshotStatus(
-            id=f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{count:04d}",
-            time=rfc3339(moment),
+        if arguments.format != "jpeg" and places == ("mqtt",):
+            raise RefusedError(
+                f"image/latest carries JPEG alone: give 'to' a place that takes a {arguments.format}",
+                code="invalid_arguments",
+                field="to",
+                allowed=["store", "upload"],
+            )
+        request = arguments.request(
+            quality=self.config.quality,
+            profile=await self._profile(arguments.profile, call.cause),
+            node=self.host.configuration.node.id,
+        )
+        interruption = self.host.camera.still_interrupts(request)
+        if call.dry_run:
+            return Outcome(result={"to": list(places), "interrupts_stream": interruption})
+        if self._waiting >= _MAX_WAITING:
+            raise RefusedError(f"{_MAX_WAITING} snapshots wait already, try again later", code="busy")
+        self._waiting += 1
+        try:
+            async with self._turns:
+                outcome = await self._take(call, request, places)
+                return Outcome(result={**outcome.result, "interrupts_stream": interruption})
+        finally:
+            self._waiting -= 1
+
+    # ---- taking
+
+    async def _take(self, call: Call, request: StillRequest, places: tuple[Place, ...]) -> Outcome:
+        arguments: SnapshotArguments = call.arguments
+        taken: list[Delivered] = []
+        documents: list[dict[str, Any]] = []
+        try:
+            async with aclosing(self._shots(request)) as shots:
+                async for info, content in shots:
+                    picture = await self._picture(call, info, content)
+                    delivered = await self._places.bring(
+                        picture, content, places, new_id=partial(self._new_id, info), url=arguments.url
+                    )
+                    self._took(delivered, content)
+                    taken.append(delivered)
+                    documents.append({**delivered.document(), **_how(info)})
+                    if len(taken) < request.count:
+                        call.progress(len(taken) / request.count)
+        except EdgeAgentError as error:
+            if taken:
+                error.message = (
+                    f"{len(taken)} of {request.count} pictures were taken, {taken[0].picture.id} to "
+                    f"{taken[-1].picture.id}; then: {error.message}"
+                )
+            raise
+        if not any(delivered.sent_to for delivered in taken):
+            raise next(iter(taken[0].errors.values()))
+        if arguments.count == 1:
+            return Outcome(result=documents[0])
+        return Outcome(result={"pictures": documents})
+
+    async def _shots(self, request: StillRequest) -> AsyncGenerator[tuple[StillInfo, bytes], None]:
+        if request.count == 1:
+            yield await self.host.camera.still(request)
+            return
+        async with aclosing(self.host.camera.burst(request)) as burst:
+            async for shot in burst:
+                yield shot
+
+    async def _picture(self, call: Call, info: StillInfo, content: bytes) -> Picture:
+        digest = await asyncio.to_thread(hashlib.sha256, content)
+        return Picture(
+            id=self._new_id(info),
+            time=rfc3339(info.captured_at),
+            format=call.arguments.format,
             width=info.width,
             height=info.height,
-            size_bytes=len(picture),
-            sha256=hashlib.sha256(picture).hexdigest(),
+            size_bytes=len(content),
+            sha256=digest.hexdigest(),
             cause=call.cause,
-            count=count,
+            reason=call.arguments.reason,
+            exposure_us=info.reading.exposure_us,
+            analogue_gain=info.reading.analogue_gain,
+            lux=info.reading.lux,
+            locked=call.arguments.lock,
         )
-        host.publish(self._message(picture))
-        self._latest = picture if self.config.retain_latest else None
-        host.events.emit("snapshot", "taken", **self._last.model_dump(exclude={"count"}))
-        host.status_changed()
-        return Outcome(result={**self._last.model_dump(exclude={"count"}), "sent_to": ["mqtt"]})
+
+    def _new_id(self, info: StillInfo) -> str:
+        self._count += 1
+        return picture_id(info.captured_at.astimezone(UTC), self._count)
+
+    def _took(self, delivered: Delivered, content: bytes) -> None:
+        self._last, self._last_sent_to = delivered.picture, delivered.sent_to
+        if "mqtt" in delivered.sent_to:
+            self._latest = content if self.config.retain_latest else None
+        self.host.events.emit("snapshot", "taken", **delivered.document())
+        self.host.status_changed()
+
+    async def _profile(self, name: str | None, cause: str) -> dict[str, Any]:
+        """Return what a profile would change now, by the settings' paths."""
+        if name is None:
+            return {}
+        outcome = await self.host.commands.execute("profile", {"action": "diff", "name": name}, cause=cause)
+        if impossible := outcome.result.get("impossible"):
+            raise RefusedError(
+                f"this camera does not have what the profile '{name}' sets: {', '.join(sorted(impossible))}",
+                code="not_offered",
+                field="profile",
+                value=name,
+            )
+        changes: Mapping[str, Mapping[str, Any]] = outcome.result["changes"]
+        return {path: change["then"] for path, change in changes.items()}
 
     def _message(self, picture: bytes) -> Outgoing:
         return Outgoing(
@@ -127,3 +246,14 @@ class SnapshotsFeature(Feature):
             retain=self.config.retain_latest,
             kind="bulk",
         )
+
+    def _store_changed(self) -> None:
+        code, message = self._store.problem or (None, None)
+        for known in _PROBLEMS:
+            self.host.problems.set(known, message if known == code else None)
+        self.host.status_changed()
+
+
+def _how(info: StillInfo) -> dict[str, Any]:
+    """Return what else the camera says of how it was taken."""
+    return info.model_dump(include={"settings_shown", "interrupted_frames", "skipped_frames", "focus"})
