@@ -1,6 +1,7 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads] [--seconds 60]
+python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads] [pictures]
+                      [--seconds 60]
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
 from tests.bench.schedules import cost_of, lateness_under_load
 from tests.bench.uploads import plain_per_s, server, spooled_per_s
+from tests.bench.pictures import measure_store
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
 from tests.rtsp_servers import ReceiverProcess
@@ -223,6 +225,23 @@ def uploads(directory: Path, _seconds: float) -> None:
             )
 
 
+def pictures(directory: Path, _seconds: float) -> None:
+    """The store with 100,000 pictures: a list, an added picture, the index made anew, and the memory."""
+    seen = measure_store(directory, count=100_000)
+    say(f"pictures, {seen.count} in the store")
+    for name, took in seen.pages_s.items():
+        wanted = "  (wanted: at most 50)" if name.startswith("list") else ""
+        say(
+            f"  {name}: median {statistics.median(took) * 1000:.1f} ms, "
+            f"p99 {percentile(took, 0.99) * 1000:.1f} ms{wanted}"
+        )
+    say(f"  start: ready after {seen.start_s:.2f} s; without an index after {seen.rebuild_s:.1f} s")
+    say(
+        f"  memory: {seen.empty_mib:.1f} MiB with an empty store, {seen.full_mib:.1f} MiB after a start "
+        f"and all lists, {seen.peak_mib:.1f} MiB at the most while the index was made anew"
+    )
+
+
 def children_of(pid: int) -> dict[str, int]:
     """Return the agent's children by what they run, without asking the agent to say more than it does."""
     modules = {"edge_agent.camera.process": "camera", "edge_agent.stream.publisher": "publisher"}
@@ -243,6 +262,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "controls": controls,
     "schedules": schedules,
     "uploads": uploads,
+    "pictures": pictures,
 }
 
 
