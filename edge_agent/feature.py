@@ -91,7 +91,7 @@ class Feature:
         return {}
 
     def retained(self) -> Iterable[Outgoing]:
-        """Return the retained documents that this feature publishes at every birth."""
+        """Return what this feature publishes at every birth: its retained documents, and the like."""
         return ()
 
     def entities(self) -> Iterable[Entity]:

@@ -18,13 +18,14 @@ from edge_agent.clock import rfc3339
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
-from edge_agent.errors import EdgeAgentError, RefusedError
+from edge_agent.errors import EdgeAgentError, LinkError, RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.snapshots.arguments import Place, SnapshotArguments
 from edge_agent.snapshots.config import SnapshotsConfig
 from edge_agent.snapshots.entities import snapshot_entities
 from edge_agent.snapshots.images import Images, ImagesArguments
+from edge_agent.snapshots.latest import newest_jpeg
 from edge_agent.snapshots.limits import Limits
 from edge_agent.snapshots.picture import Picture, picture_id
 from edge_agent.snapshots.places import Delivered, Places
@@ -89,6 +90,7 @@ class SnapshotsFeature(Feature):
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._store)
+        self._latest = await newest_jpeg(self._store)
         return self
 
     async def __aexit__(
@@ -114,8 +116,8 @@ class SnapshotsFeature(Feature):
         return snapshot_entities(self.host.topics)
 
     def retained(self) -> Iterable[Outgoing]:
-        """Return the last picture, where the broker is to keep it."""
-        if self.config.retain_latest and self._latest is not None:
+        """Return the last picture: who came since has nothing to show, where the broker does not keep it."""
+        if self._latest is not None:
             yield self._message(self._latest)
 
     @command(name="images", arguments=ImagesArguments, main="action")
@@ -218,8 +220,11 @@ class SnapshotsFeature(Feature):
 
     def _took(self, delivered: Delivered, content: bytes) -> None:
         self._last, self._last_sent_to = delivered.picture, delivered.sent_to
-        if "mqtt" in delivered.sent_to:
-            self._latest = content if self.config.retain_latest else None
+        error = delivered.errors.get("mqtt")
+        # What a broker that is away did not get, it gets when it is back.
+        later = isinstance(error, LinkError) and error.code != "message_too_large"
+        if "mqtt" in delivered.sent_to or later:
+            self._latest = content
         self.host.events.emit("snapshot", "taken", **delivered.document())
         self.host.status_changed()
 

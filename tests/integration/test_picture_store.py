@@ -61,6 +61,9 @@ def test_pictures_are_kept_and_fetched_also_after_a_kill(
         since = listener.mark()
         agent.start()
         agent.online(since=since)
+        # Who comes now has something to show at once.
+        shown = listener.wait(f"{agent.base}/image/latest", since=since)
+        assert (hashlib.sha256(shown.payload).hexdigest(), shown.retain) == (taken[2]["sha256"], False)
         listed = agent.command("images", {"limit": 10})["result"]
         assert [each["id"] for each in listed["pictures"]] == [each["id"] for each in taken[::-1]]
         assert [each["locked"] for each in listed["pictures"]] == [False, True, False]

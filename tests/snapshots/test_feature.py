@@ -309,16 +309,49 @@ async def test_a_dry_run_says_where_to_and_takes_nothing(studio: Studio) -> None
         assert studio.camera.requests == []
 
 
-async def test_the_last_picture_is_published_again_only_where_the_broker_is_to_keep_it(
-    studio: Studio,
-) -> None:
-    async with studio.open():
-        await studio.take()
+@pytest.mark.parametrize("retain", [False, True])
+async def test_the_last_picture_is_published_again_for_who_comes_later(studio: Studio, retain: bool) -> None:
+    async with studio.open(retain_latest=retain):
         assert list(studio.feature.retained()) == []
-    async with studio.open(retain_latest=True):
         await studio.take()
         (message,) = studio.feature.retained()
-        assert (message.payload, message.retain) == (studio.camera.content, True)
+        assert (message.payload, message.retain, message.qos) == (studio.camera.content, retain, 0)
+        assert message.topic == "edge/v1/porch/image/latest"
+    async with studio.open(retain_latest=retain):
+        (again,) = studio.feature.retained()
+        assert again == message
+
+
+async def test_after_a_restart_it_is_the_newest_jpeg_of_the_store_where_that_is_small(studio: Studio) -> None:
+    async with studio.open():
+        await studio.take()
+        small = studio.camera.content
+        studio.camera.content = jpeg(80, 60)
+        await studio.take(format="png")
+    async with studio.open():
+        assert [message.payload for message in studio.feature.retained()] == [small]
+        studio.camera.content = small + bytes(1024 * 1024)
+        await studio.take(to=["store"])
+    async with studio.open():
+        assert list(studio.feature.retained()) == []
+
+
+async def test_a_picture_that_is_gone_from_the_disk_costs_nothing_but_itself(studio: Studio) -> None:
+    async with studio.open():
+        await studio.take()
+    (file,) = (studio.path / "state/pictures").rglob("*.jpg")
+    file.write_bytes(b"")
+    async with studio.open():
+        assert list(studio.feature.retained()) == []
+
+
+async def test_what_the_broker_missed_while_it_was_away_it_gets_when_it_is_back(studio: Studio) -> None:
+    async with studio.open():
+        await studio.take()
+        studio.camera.content = jpeg(80, 60)
+        studio.desk.broker_away = LinkError("no connection")
+        assert (await studio.take())["sent_to"] == ["store"]
+        assert [message.payload for message in studio.feature.retained()] == [studio.camera.content]
 
 
 async def test_many_at_once_are_taken_in_turn_and_too_many_are_told(studio: Studio) -> None:
