@@ -60,10 +60,8 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": {*_FEATURE, "configuration", "profiles.config", "schedules.reading"},
     # judges schedules where no agent runs, so it knows everybody's commands
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
-    "snapshots": {*_FEATURE, "camera.messages", "snapshots.upload"},
     "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
-    "schedules": {*_FEATURE, "configuration", "profiles.config"},
-    "snapshots": {*_FEATURE, "camera.messages", "camera.settings"},
+    "snapshots": {*_FEATURE, "camera.messages", "camera.settings", "snapshots.upload"},
     # a process of its own
     "snapshots.thumbnail_worker": set(),
     # the agent builds everything
@@ -83,7 +81,8 @@ ALLOWED: dict[str, set[str]] = {
     # a tool that shows what a camera does to its picture, without an agent
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
-            "console.schedule", "console.schedule_picture", "demo", "feature", "stream.support", "stream.url"},
+            "console.schedule", "console.schedule_picture", "demo", "feature", "stream.support",
+            "stream.url"},
     "__main__": {"cli"},
 }  # fmt: skip
 
@@ -102,8 +101,14 @@ FOREIGN: dict[str, set[str]] = {
     "yaml": {"configuration", "profiles", "demo"},
     "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers", "camera.overlay"},
-    "PIL": {"camera", "camera.drivers", "camera.overlay", "console.schedule_picture", "demo.contact_sheet"},
-    "PIL": {"camera", "camera.drivers", "camera.overlay", "demo.contact_sheet", "snapshots.thumbnail_worker"},
+    "PIL": {
+        "camera",
+        "camera.drivers",
+        "camera.overlay",
+        "console.schedule_picture",
+        "demo.contact_sheet",
+        "snapshots.thumbnail_worker",
+    },
     "picamera2": {"camera.drivers"},
     "libcamera": {"camera.drivers"},
 }

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -34,6 +35,7 @@ from edge_agent.snapshots.store import Store
 from edge_agent.snapshots.thumbnails import Thumbnailer
 from edge_agent.snapshots.transfer import Transfer
 from edge_agent.snapshots.upload.config import UploadConfig
+from edge_agent.snapshots.upload.uploads import Uploads
 from edge_agent.snapshots.uploads import Uploader
 
 __all__ = ["SnapshotsConfig", "SnapshotsFeature"]
@@ -54,7 +56,9 @@ class SnapshotsFeature(Feature):
 
     def __init__(self, *, host: Host, config: SnapshotsConfig, uploader: Uploader | None = None) -> None:
         super().__init__(host=host, config=config)
-        self._uploader = uploader
+        directory = config.directory or host.configuration.state_dir / "pictures"
+        self._uploads = _uploads(host, directory)
+        self._uploader = uploader or self._uploads
         self._last: Picture | None = None
         self._last_sent_to: tuple[str, ...] = ()
         self._latest: bytes | None = None
@@ -64,7 +68,7 @@ class SnapshotsFeature(Feature):
         self._stack = AsyncExitStack()
         state_dir = host.configuration.state_dir
         self._store = Store(
-            directory=config.directory or state_dir / "pictures",
+            directory=directory,
             index_path=state_dir / "pictures.sqlite3",
             limits=Limits(
                 limit_bytes=config.limit_mb * _MB,
@@ -76,20 +80,21 @@ class SnapshotsFeature(Feature):
             changed=self._store_changed,
         )
         self._places = Places(
-            store=self._store, uploader=uploader, deliver=host.deliver, latest=self._message
+            store=self._store, uploader=self._uploader, deliver=host.deliver, latest=self._message
         )
         self._images = Images(
             store=self._store,
             transfer=Transfer(deliver=host.deliver, chunk_bytes=config.chunk_bytes),
             thumbnailer=Thumbnailer(),
             keep_thumbnails=config.thumbnails,
-            uploader=uploader,
+            uploader=self._uploader,
             topics=host.topics,
             page_bytes=host.configuration.mqtt.max_message_bytes // 2,
         )
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._store)
+        await self._stack.enter_async_context(self._uploads)
         self._latest = await newest_jpeg(self._store)
         return self
 
@@ -104,11 +109,12 @@ class SnapshotsFeature(Feature):
         return {**super().sections(), "upload": UploadConfig}
 
     def status(self) -> Mapping[str, Part]:
-        """Return the last picture's facts, and the store's."""
+        """Return the last picture's facts, and the store's, and what is being uploaded."""
         return {
             "snapshot": lambda: SnapshotStatus.of(
                 self._last, sent_to=self._last_sent_to, count=self._count, store=self._store.facts
-            )
+            ),
+            "upload": self._uploads.status,
         }
 
     def entities(self) -> Iterable[Entity]:
@@ -262,3 +268,17 @@ class SnapshotsFeature(Feature):
 def _how(info: StillInfo) -> dict[str, Any]:
     """Return what else the camera says of how it was taken."""
     return info.model_dump(include={"settings_shown", "interrupted_frames", "skipped_frames", "focus"})
+
+
+def _uploads(host: Host, store: Path) -> Uploads:
+    return Uploads(
+        config=host.configuration.section("upload", UploadConfig),
+        directory=host.configuration.state_dir / "spool",
+        node=host.topics.node,
+        clock=host.clock,
+        random=host.random,
+        events=host.events,
+        problems=host.problems,
+        status_changed=host.status_changed,
+        store=store,
+    )

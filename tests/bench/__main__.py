@@ -25,9 +25,9 @@ import psutil
 from tests.agent_process import AgentProcess
 from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
+from tests.bench.pictures import measure_store
 from tests.bench.schedules import cost_of, lateness_under_load
 from tests.bench.uploads import plain_per_s, server, spooled_per_s
-from tests.bench.pictures import measure_store
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
 from tests.rtsp_servers import ReceiverProcess

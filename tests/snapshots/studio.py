@@ -48,7 +48,13 @@ class Studio:
         self.path = path
         self.clock = ManualClock(NOON)
         self.camera = FakeCamera(self.clock)
-        self.desk = Desk(state_dir=path / "state", camera=self.camera, clock=self.clock, commands=commands)
+        self.desk = Desk(
+            state_dir=path / "state",
+            camera=self.camera,
+            clock=self.clock,
+            sections=SnapshotsFeature.sections(),
+            commands=commands,
+        )
         self._feature: SnapshotsFeature | None = None
 
     @asynccontextmanager

@@ -250,7 +250,7 @@ async def test_a_picture_that_went_nowhere_is_a_failure(studio: Studio) -> None:
         studio.desk.broker_away = LinkError("no connection")
         error = await refused(studio, to=["mqtt"])
         assert error.code == "broker_unreachable"
-        assert (await refused(studio, to=["upload"])).code == "not_configured"
+        assert (await refused(studio, to=["upload"])).code == "upload_not_configured"
 
 
 async def test_a_full_store_refuses_the_new_says_so_and_keeps_the_old(studio: Studio) -> None:

@@ -48,7 +48,7 @@ class Found:
 class Spool:
     """Everything here blocks for the disk, may be called from any thread, and raises StorageError.
 
-    `store` is the one directory from which pictures may be linked into the spool; None allows any.
+    `store` is the directory under which pictures may be linked into the spool; None allows any.
     """
 
     def __init__(self, *, directory: Path, store: Path | None = None) -> None:
@@ -194,7 +194,7 @@ class Spool:
 
     def _link(self, source: Path, picture: Path, size_bytes: int) -> None:
         """Take the store's file: the same bytes under a second name, so that a card is written once."""
-        if self._store is not None and source.resolve().parent != self._store.resolve():
+        if self._store is not None and not source.resolve().is_relative_to(self._store.resolve()):
             raise RefusedError(f"{source} is not a file of the store {self._store}", code="outside_the_store")
         found = os.lstat(source)
         if not stat.S_ISREG(found.st_mode):
