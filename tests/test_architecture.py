@@ -64,6 +64,9 @@ ALLOWED: dict[str, set[str]] = {
     "snapshots": {*_FEATURE, "camera.messages", "camera.settings", "snapshots.upload"},
     # a process of its own
     "snapshots.thumbnail_worker": set(),
+    "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
+    "snapshots": {*_FEATURE, "camera.messages"},
+    "timelapse": {*_FEATURE, "profiles.config"},
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},

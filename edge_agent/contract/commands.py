@@ -5,7 +5,7 @@ They take the same way as those from the wire, without an envelope and without a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_agent.contract.command import Call, Command, Outcome, Registry
@@ -33,12 +33,26 @@ class Commands:
         self._understood(name, arguments)
 
     async def execute(
-        self, name: str, arguments: Any = None, *, cause: str, strict: bool = False, dry_run: bool = False
+        self,
+        name: str,
+        arguments: Any = None,
+        *,
+        cause: str,
+        strict: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[float], None] = lambda _share: None,
     ) -> Outcome:
         """Carry out a command and return what it came to. Raises EdgeAgentError as its handler does."""
         command, given, validated = self._understood(name, arguments)
         return await command.handler(
-            Call(arguments=validated, given=given, cause=cause, strict=strict, dry_run=dry_run)
+            Call(
+                arguments=validated,
+                given=given,
+                cause=cause,
+                strict=strict,
+                dry_run=dry_run,
+                progress=progress,
+            )
         )
 
     def _understood(self, name: str, arguments: Any) -> tuple[Command, dict[str, Any], Any]:

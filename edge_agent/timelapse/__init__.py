@@ -1,0 +1,1 @@
+"""Pictures at an interval: time-lapses."""
