@@ -65,7 +65,9 @@ ALLOWED: dict[str, set[str]] = {
     # a process of its own
     "snapshots.thumbnail_worker": set(),
     "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
-    "snapshots": {*_FEATURE, "camera.messages"},
+    "snapshots": {*_FEATURE, "camera.messages", "snapshots.video"},
+    # a process of its own, too
+    "snapshots.video": set(),
     "timelapse": {*_FEATURE, "profiles.config"},
     # the agent builds everything
     "system": {"contract"},
@@ -112,6 +114,9 @@ FOREIGN: dict[str, set[str]] = {
         "demo.contact_sheet",
         "snapshots.thumbnail_worker",
     },
+    "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet", "snapshots.video"},
+    "numpy": {"camera.drivers"},
+    "PIL": {"camera", "camera.drivers", "demo.contact_sheet"},
     "picamera2": {"camera.drivers"},
     "libcamera": {"camera.drivers"},
 }
