@@ -17,7 +17,7 @@ from edge_agent.contract.validation import validate
 from edge_agent.errors import CameraUnavailableError, RefusedError
 from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.timelapse.feature import TimelapseFeature
-from tests.clocks import ManualClock, settled
+from tests.clocks import ManualClock, disk_settled
 from tests.features import Desk
 from tests.profiles.house import FakeCamera
 
@@ -80,10 +80,7 @@ class Garden:
             yield feature
 
     async def settle(self) -> None:
-        # Writing is a thread's work: it comes back when it is done, not after so many turns of the loop.
-        for _ in range(20):
-            await settled(5)
-            await asyncio.to_thread(lambda: None)
+        await disk_settled()
 
     async def pass_by(self, seconds: float, step: float = 1.0) -> None:
         for _ in range(round(seconds / step)):
