@@ -61,14 +61,12 @@ ALLOWED: dict[str, set[str]] = {
     # judges schedules where no agent runs, so it knows everybody's commands
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
     "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
-    "snapshots": {*_FEATURE, "camera.messages", "camera.settings", "snapshots.upload"},
+    "snapshots": {*_FEATURE, "camera.messages", "camera.settings", "snapshots.upload", "snapshots.video"},
     # a process of its own
     "snapshots.thumbnail_worker": set(),
-    "profiles": {*_FEATURE, "camera.commands", "camera.limits", "camera.settings"},
-    "snapshots": {*_FEATURE, "camera.messages", "snapshots.video"},
     # a process of its own, too
     "snapshots.video": set(),
-    "timelapse": {*_FEATURE, "profiles.config"},
+    "timelapse": {*_FEATURE, "profiles.config", "schedules.place"},
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
@@ -104,7 +102,15 @@ FOREIGN: dict[str, set[str]] = {
     "requests": {"snapshots.upload", "stream"},
     "urllib3": {"snapshots.upload", "stream"},
     "yaml": {"configuration", "profiles", "demo"},
-    "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
+    "av": {
+        "camera",
+        "camera.drivers",
+        "camera.overlay",
+        "stream",
+        "demo",
+        "demo.contact_sheet",
+        "snapshots.video",
+    },
     "numpy": {"camera.drivers", "camera.overlay"},
     "PIL": {
         "camera",
@@ -114,9 +120,6 @@ FOREIGN: dict[str, set[str]] = {
         "demo.contact_sheet",
         "snapshots.thumbnail_worker",
     },
-    "av": {"camera", "camera.drivers", "stream", "demo", "demo.contact_sheet", "snapshots.video"},
-    "numpy": {"camera.drivers"},
-    "PIL": {"camera", "camera.drivers", "demo.contact_sheet"},
     "picamera2": {"camera.drivers"},
     "libcamera": {"camera.drivers"},
 }

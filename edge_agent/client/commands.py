@@ -171,6 +171,48 @@ class NodeCommands:
             **envelope,
         )
 
+    async def images(
+        self,
+        action: Literal["list", "get", "delete", "lock", "unlock", "upload", "video", "stats"]
+        | Unset = UNSET,
+        *,
+        picture: str | Unset | None = UNSET,
+        pictures: Sequence[str] | Unset = UNSET,
+        before: str | Unset | None = UNSET,
+        after: str | Unset | None = UNSET,
+        limit: int | Unset = UNSET,
+        format: Literal["jpeg", "png", "dng"] | Unset | None = UNSET,
+        locked: bool | Unset | None = UNSET,
+        reason: str | Unset | None = UNSET,
+        size: Literal["full", "thumbnail"] | Unset = UNSET,
+        url: str | Unset | None = UNSET,
+        fps: float | Unset = UNSET,
+        send: bool | Unset = UNSET,
+        force: bool | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """List, send, delete, lock and upload what is in the store."""
+        return await self.send(
+            "images",
+            {
+                "action": action,
+                "picture": picture,
+                "pictures": pictures,
+                "before": before,
+                "after": after,
+                "limit": limit,
+                "format": format,
+                "locked": locked,
+                "reason": reason,
+                "size": size,
+                "url": url,
+                "fps": fps,
+                "send": send,
+                "force": force,
+            },
+            **envelope,
+        )
+
     async def lens_correction(
         self,
         enabled: bool | Unset = UNSET,
@@ -374,13 +416,40 @@ class NodeCommands:
         *,
         width: int | Unset | None = UNSET,
         height: int | Unset | None = UNSET,
+        full: bool | Unset = UNSET,
+        format: Literal["jpeg", "png", "dng"] | Unset = UNSET,
         quality: int | Unset | None = UNSET,
-        format: Literal["jpeg"] | Unset = UNSET,
+        focus_first: bool | Unset = UNSET,
+        time_us: int | Unset | None = UNSET,
+        gain: float | Unset | None = UNSET,
+        profile: str | Unset | None = UNSET,
+        count: int | Unset = UNSET,
+        to: Sequence[Literal["mqtt", "store", "upload"]] | Unset | None = UNSET,
+        url: str | Unset | None = UNSET,
+        lock: bool | Unset = UNSET,
+        reason: str | Unset | None = UNSET,
         **envelope: Unpack[Envelope],
     ) -> Reply:
-        """Take a picture, the stream going on, and publish it on image/latest."""
+        """Take pictures, the stream going on; publish them on image/latest, store them, upload them."""
         return await self.send(
-            "snapshot", {"width": width, "height": height, "quality": quality, "format": format}, **envelope
+            "snapshot",
+            {
+                "width": width,
+                "height": height,
+                "full": full,
+                "format": format,
+                "quality": quality,
+                "focus_first": focus_first,
+                "time_us": time_us,
+                "gain": gain,
+                "profile": profile,
+                "count": count,
+                "to": to,
+                "url": url,
+                "lock": lock,
+                "reason": reason,
+            },
+            **envelope,
         )
 
     async def stream(
@@ -392,6 +461,39 @@ class NodeCommands:
     ) -> Reply:
         """Start, stop or restart the stream, ask for a keyframe, demand or release it, or set its mode."""
         return await self.send("stream", {"action": action, "mode": mode}, **envelope)
+
+    async def timelapse(
+        self,
+        action: Literal["start", "stop", "resume", "list", "delete", "video"],
+        *,
+        name: str | Unset = UNSET,
+        interval_s: float | Unset | None = UNSET,
+        begins_at: Any | Unset | None = UNSET,
+        ends_at: Any | Unset | None = UNSET,
+        count: int | Unset | None = UNSET,
+        between_from: str | Unset | None = UNSET,
+        between_until: str | Unset | None = UNSET,
+        snapshot: Mapping[str, Any] | Unset | None = UNSET,
+        fps: float | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Take pictures at an interval, between times of the day, until an end; make a video of them."""
+        return await self.send(
+            "timelapse",
+            {
+                "action": action,
+                "name": name,
+                "interval_s": interval_s,
+                "begins_at": begins_at,
+                "ends_at": ends_at,
+                "count": count,
+                "between_from": between_from,
+                "between_until": between_until,
+                "snapshot": snapshot,
+                "fps": fps,
+            },
+            **envelope,
+        )
 
     async def transform(
         self,

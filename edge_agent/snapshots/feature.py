@@ -25,6 +25,7 @@ from edge_agent.mqtt.message import Outgoing
 from edge_agent.snapshots.arguments import Place, SnapshotArguments
 from edge_agent.snapshots.config import SnapshotsConfig
 from edge_agent.snapshots.entities import snapshot_entities
+from edge_agent.snapshots.films import Films
 from edge_agent.snapshots.images import Images, ImagesArguments
 from edge_agent.snapshots.latest import newest_jpeg
 from edge_agent.snapshots.limits import Limits
@@ -82,12 +83,21 @@ class SnapshotsFeature(Feature):
         self._places = Places(
             store=self._store, uploader=self._uploader, deliver=host.deliver, latest=self._message
         )
+        transfer = Transfer(deliver=host.deliver, chunk_bytes=config.chunk_bytes)
         self._images = Images(
             store=self._store,
-            transfer=Transfer(deliver=host.deliver, chunk_bytes=config.chunk_bytes),
+            transfer=transfer,
             thumbnailer=Thumbnailer(),
             keep_thumbnails=config.thumbnails,
             uploader=self._uploader,
+            films=Films(
+                store=self._store,
+                directory=state_dir / "videos",
+                min_free_bytes=config.min_free_mb * _MB,
+                transfer=transfer,
+                topics=host.topics,
+                clock=host.clock,
+            ),
             topics=host.topics,
             page_bytes=host.configuration.mqtt.max_message_bytes // 2,
         )

@@ -15,6 +15,7 @@ from edge_agent.contract.command import Arguments, Call, Outcome
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.wire import encoded
 from edge_agent.errors import EdgeAgentError, RefusedError
+from edge_agent.snapshots.films import Films
 from edge_agent.snapshots.index import Query
 from edge_agent.snapshots.picture import PICTURE_ID, Picture, PictureFormat, id_prefix
 from edge_agent.snapshots.progress import in_steps
@@ -27,7 +28,7 @@ __all__ = ["Images", "ImagesArguments"]
 
 logger = logging.getLogger(__name__)
 
-Action = Literal["list", "get", "delete", "lock", "unlock", "upload", "stats"]
+Action = Literal["list", "get", "delete", "lock", "unlock", "upload", "video", "stats"]
 
 _PAGE: Final = 20
 _MAX_IDS: Final = 100
@@ -75,15 +76,18 @@ class ImagesArguments(Arguments):
     picture: _IdOrLatest | None = Field(None, description="The id of one; 'latest' is the newest")
     pictures: tuple[_Id, ...] = Field((), max_length=_MAX_IDS, description="The ids of several")
     before: _IdOrTime | None = Field(
-        None, description="list, delete: only pictures before this id or time; 'next' of a list goes here"
+        None,
+        description="list, delete, video: only pictures before this id or time; 'next' of a list goes here",
     )
-    after: _IdOrTime | None = Field(None, description="list: only pictures after this id or time")
+    after: _IdOrTime | None = Field(None, description="list, video: only pictures after this id or time")
     limit: int = Field(_PAGE, ge=1, le=100, description="list: how many at most, the newest first")
     format: PictureFormat | None = Field(None, description="list: only of this format")
     locked: bool | None = Field(None, description="list: only locked ones, or only others")
-    reason: str | None = Field(None, max_length=200, description="list: only with exactly this reason")
+    reason: str | None = Field(None, max_length=200, description="list, video: only with exactly this reason")
     size: Literal["full", "thumbnail"] = Field("full", description="get: the picture, or a small JPEG of it")
     url: str | None = Field(None, max_length=2048, description="upload: where to; null is upload.url")
+    fps: float = Field(25.0, ge=1, le=120, description="video: pictures a second")
+    send: bool = Field(False, description="video: send it over MQTT, too, as get does")
     force: bool = Field(False, description="delete: locked ones, too")
 
     @model_validator(mode="after")
@@ -111,6 +115,7 @@ _ARGUMENTS: Final[dict[Action, tuple[str, ...]]] = {
     "lock": ("picture", "pictures"),
     "unlock": ("picture", "pictures"),
     "upload": ("picture", "pictures", "url"),
+    "video": ("reason", "before", "after", "fps", "send"),
     "stats": (),
 }
 
@@ -124,6 +129,7 @@ class Images:
     thumbnailer: Thumbnailer
     keep_thumbnails: bool
     uploader: Uploader | None
+    films: Films
     topics: Topics
     page_bytes: int
 
@@ -136,6 +142,7 @@ class Images:
             "lock": self._lock,
             "unlock": self._lock,
             "upload": self._upload,
+            "video": self._video,
             "stats": self._stats,
         }
         return Outcome(result=await actions[call.arguments.action](call, call.arguments))
@@ -250,6 +257,20 @@ class Images:
             uploads.append({"id": picture.id, "ticket": ticket})
             progress(len(uploads) / len(pictures))
         return {"uploads": uploads}
+
+    async def _video(self, call: Call, arguments: ImagesArguments) -> dict[str, Any]:
+        query = Query(
+            before=None if arguments.before is None else _before(arguments.before),
+            after=None if arguments.after is None else _after(arguments.after),
+            reason=arguments.reason,
+        )
+        return await self.films.make(
+            query,
+            fps=arguments.fps,
+            send=arguments.send,
+            dry_run=call.dry_run,
+            progress=in_steps(call.progress),
+        )
 
     async def _stats(self, _call: Call, _arguments: ImagesArguments) -> dict[str, Any]:
         return self.store.facts.model_dump()

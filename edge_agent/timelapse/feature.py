@@ -19,7 +19,8 @@ from edge_agent.contract.status import Part
 from edge_agent.contract.validation import validate
 from edge_agent.errors import RefusedError, StorageError, suggestion
 from edge_agent.feature import Feature, Host
-from edge_agent.profiles.config import ProfilesConfig, timezone_of
+from edge_agent.profiles.config import ProfilesConfig
+from edge_agent.schedules.place import timezone_of
 from edge_agent.storage import write_atomically
 from edge_agent.timelapse.plan import NAME, Plan
 from edge_agent.timelapse.run import Progress, Run
