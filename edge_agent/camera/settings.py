@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from edge_agent.camera.declaring import Group, Whole, partial_model, setting, setting_info
-from edge_agent.camera.overlay.template import MAX_TEXT, checked
+from edge_agent.camera.output_settings import Overlay, Video
 from edge_agent.camera.paths import MANUAL_VALUES, Patch, flatten, normalise, unflatten
 
 __all__ = [
@@ -59,23 +59,64 @@ class Exposure(Group):
     """How much light a frame gets."""
 
     mode: Literal["auto", "manual"] = setting(
-        "auto", "Who chooses: the camera, or you. Giving a time or a gain alone means manual"
+        "auto",
+        "Who chooses: the camera, or you. Giving a time or a gain alone means manual",
+        title="Auto exposure",
+        icon="mdi:brightness-auto",
+        everyday=True,
     )
-    time_us: int | None = setting(None, "Manual exposure time; null leaves it to the camera", unit="µs")
-    gain: float | None = setting(None, "Manual analogue gain; null leaves it to the camera")
-    ev: float = setting(0.0, "Compensation of the automatic exposure", unit="EV")
-    min_time_us: int | None = setting(None, "Shortest time that auto may choose", unit="µs")
-    max_time_us: int | None = setting(None, "Longest time that auto may choose", unit="µs")
+    time_us: int | None = setting(
+        None, "Manual exposure time; null leaves it to the camera", unit="µs", icon="mdi:camera-timer"
+    )
+    gain: float | None = setting(
+        None, "Manual analogue gain; null leaves it to the camera", title="Gain", icon="mdi:signal"
+    )
+    ev: float = setting(
+        0.0,
+        "Compensation of the automatic exposure",
+        unit="EV",
+        title="Exposure compensation",
+        icon="mdi:plus-minus-variant",
+        everyday=True,
+    )
+    min_time_us: int | None = setting(
+        None,
+        "Shortest time that auto may choose",
+        unit="µs",
+        title="Shortest exposure",
+        icon="mdi:timer-outline",
+    )
+    max_time_us: int | None = setting(
+        None,
+        "Longest time that auto may choose",
+        unit="µs",
+        title="Longest exposure",
+        icon="mdi:timer-outline",
+    )
     constraint_mode: Literal["normal", "highlight", "shadows", "custom"] = setting(
-        "normal", "What auto protects: highlights from burning out, or shadows from drowning"
+        "normal",
+        "What auto protects: highlights from burning out, or shadows from drowning",
+        title="Exposure protects",
+        icon="mdi:shield-sun-outline",
     )
     exposure_mode: Literal["normal", "short", "long", "custom"] = setting(
-        "normal", "Whether auto prefers a short time (less blur) or a long one (less noise)"
+        "normal",
+        "Whether auto prefers a short time (less blur) or a long one (less noise)",
+        title="Exposure prefers",
+        icon="mdi:timer-cog-outline",
     )
     metering_mode: Literal["centre_weighted", "spot", "matrix", "custom"] = setting(
-        "centre_weighted", "Which part of the picture auto measures"
+        "centre_weighted",
+        "Which part of the picture auto measures",
+        title="Metering",
+        icon="mdi:image-filter-center-focus-weak",
     )
-    flicker: Literal["off", "50hz", "60hz"] = setting("off", "The mains frequency of the lamps to avoid")
+    flicker: Literal["off", "50hz", "60hz"] = setting(
+        "off",
+        "The mains frequency of the lamps to avoid",
+        title="Flicker avoidance",
+        icon="mdi:lightbulb-fluorescent-tube-outline",
+    )
 
 
 class WhiteBalance(Group):
@@ -96,11 +137,23 @@ class WhiteBalance(Group):
         "ir_850nm",
         "ir_940nm",
     ] = setting(
-        "auto", "Automatic, by your gains, by the kind of light, or a preset for cameras without IR filter"
+        "auto",
+        "Automatic, by your gains, by the kind of light, or a preset for cameras without IR filter",
+        title="White balance",
+        icon="mdi:white-balance-auto",
+        everyday=True,
     )
-    red_gain: float | None = setting(None, "Manual gain of red")
-    blue_gain: float | None = setting(None, "Manual gain of blue")
-    temperature_k: int | None = setting(None, "Manual colour temperature", unit="K")
+    red_gain: float | None = setting(None, "Manual gain of red", title="Red gain", icon="mdi:palette-outline")
+    blue_gain: float | None = setting(
+        None, "Manual gain of blue", title="Blue gain", icon="mdi:palette-outline"
+    )
+    temperature_k: int | None = setting(
+        None,
+        "Manual colour temperature",
+        unit="K",
+        title="White balance temperature",
+        icon="mdi:thermometer-lines",
+    )
 
 
 class Focus(Group):
@@ -109,87 +162,63 @@ class Focus(Group):
     mode: Literal["manual", "auto", "continuous"] = setting(
         "continuous",
         "By your position, once on focus_trigger, or all the time. Giving a position means manual",
+        icon="mdi:focus-auto",
+        everyday=True,
     )
-    position: float | None = setting(None, "Lens position; 0 is infinity, 10 is 10 cm", unit="dioptres")
-    range: Literal["normal", "macro", "full"] = setting("normal", "The distances that autofocus searches")
-    speed: Literal["normal", "fast"] = setting("normal", "How fast autofocus moves the lens")
+    position: float | None = setting(
+        None, "Lens position; 0 is infinity, 10 is 10 cm", unit="dioptres", icon="mdi:camera-iris"
+    )
+    range: Literal["normal", "macro", "full"] = setting(
+        "normal", "The distances that autofocus searches", icon="mdi:arrow-expand-horizontal"
+    )
+    speed: Literal["normal", "fast"] = setting(
+        "normal", "How fast autofocus moves the lens", icon="mdi:speedometer"
+    )
     window: Window | None = setting(None, "What autofocus looks at; null is the middle of the picture")
 
 
 class Image(Group):
     """How the picture is processed."""
 
-    brightness: float = setting(0.0, "0 changes nothing")
-    contrast: float = setting(1.0, "1 changes nothing")
-    saturation: float = setting(1.0, "1 changes nothing, 0 is grey")
-    sharpness: float = setting(1.0, "1 is the camera's normal sharpening")
+    brightness: float = setting(
+        0.0, "0 changes nothing", title="Brightness", icon="mdi:brightness-6", everyday=True
+    )
+    contrast: float = setting(
+        1.0, "1 changes nothing", title="Contrast", icon="mdi:contrast-box", everyday=True
+    )
+    saturation: float = setting(
+        1.0, "1 changes nothing, 0 is grey", title="Saturation", icon="mdi:invert-colors", everyday=True
+    )
+    sharpness: float = setting(
+        1.0, "1 is the camera's normal sharpening", title="Sharpness", icon="mdi:image-filter-black-white"
+    )
     noise_reduction: Literal["off", "fast", "high_quality", "minimal", "zsl"] = setting(
-        "fast", "How hard noise is removed"
+        "fast", "How hard noise is removed", title="Noise reduction", icon="mdi:blur"
     )
 
 
 class View(Group):
     """Which part of the scene is shown, and which way up."""
 
-    roi: Window = setting(Window(), "The part of the field of view that fills the picture (digital zoom)")
-    hflip: bool = setting(False, "Mirror left and right", live=False)
-    vflip: bool = setting(False, "Mirror top and bottom", live=False)
-    rotation: Literal[0, 90, 180, 270] = setting(0, "Rotation clockwise", unit="degrees", live=False)
-    lens_correction: bool = setting(False, "Straighten the bent lines of a wide lens", live=False)
-
-
-class Video(Group):
-    """The encoded picture."""
-
-    width: int = setting(1920, "Width of the picture", unit="px", live=False)
-    height: int = setting(1080, "Height of the picture", unit="px", live=False)
-    fps: float = setting(30.0, "Frames a second", unit="fps")
-    field_of_view: Literal["scale", "crop"] = setting(
-        "scale", "scale keeps the sensor's whole view, crop takes the fastest mode", live=False
+    roi: Window = setting(
+        Window(), "The part of the field of view that fills the picture (digital zoom)", title="Zoom window"
     )
-    bitrate_auto: bool = setting(True, "Let the bit rate follow size and frame rate")
-    bitrate_bps: int = setting(8_000_000, "Target bit rate; giving one turns bitrate_auto off", unit="bit/s")
-    quality: int | None = setting(
-        None,
-        "Constant quality in place of a constant bit rate, 1 is best and 51 worst; the bit rate is the most "
-        "that it may take. Null keeps to the bit rate",
-        software=True,
+    hflip: bool = setting(
+        False, "Mirror left and right", live=False, title="Mirror left and right", icon="mdi:flip-horizontal"
     )
-    keyframe_interval_s: float = setting(1.0, "From keyframe to keyframe", unit="s", software=True)
-    h264_profile: Literal["baseline", "main", "high"] = setting(
-        "baseline",
-        "What a player must know: baseline costs least CPU, high looks best at low bit rates",
-        software=True,
+    vflip: bool = setting(
+        False, "Mirror top and bottom", live=False, title="Mirror top and bottom", icon="mdi:flip-vertical"
     )
-    h264_level: Literal["auto", "3.1", "3.2", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2"] = setting(
-        "auto",
-        "What the stream promises to stay within; one too low for size and rates is raised",
-        software=True,
+    rotation: Literal[0, 90, 180, 270] = setting(
+        0, "Rotation clockwise", unit="degrees", live=False, title="Rotation", icon="mdi:rotate-right"
     )
-
-
-class Overlay(Group):
-    """Text in the picture."""
-
-    enabled: bool = setting(False, "Whether there is text in the picture", software=True)
-    text: Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(checked)] = setting(
-        "{name} {date} {time}",
-        "What it says, with tokens: {name}, {node}, {date:%Y-%m-%d}, {time:%H:%M:%S}, {exposure_us}, {gain}, "
-        "{lux}, {fps}, {temperature_c} (the sensor's), and any field of status by its path, like "
-        "{profile.active}. Giving it alone means enabled",
-        software=True,
+    lens_correction: bool = setting(
+        False,
+        "Straighten the bent lines of a wide lens",
+        live=False,
+        title="Lens correction",
+        icon="mdi:panorama-fisheye",
     )
-    position: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = setting(
-        "bottom_left", "The corner it is in", software=True
-    )
-    size: float = setting(0.04, "Height of a line, as a share of the picture's height", software=True)
-    margin: float = setting(
-        0.02, "Distance from the edges, as a share of the picture's height", software=True
-    )
-    background: float = setting(
-        0.5, "How dark it is behind the text: 0 is not at all, 1 is black", software=True
-    )
-    snapshots: bool = setting(True, "Whether it is in snapshots, too", software=True)
 
 
 class CameraSettings(Group):
@@ -200,7 +229,12 @@ class CameraSettings(Group):
     focus: Focus = Focus()
     image: Image = Image()
     hdr: Literal["off", "auto", "sensor", "single_exposure", "night"] = setting(
-        "off", "High dynamic range, by the sensor or by the processor", live=False
+        "off",
+        "High dynamic range, by the sensor or by the processor",
+        live=False,
+        title="HDR",
+        icon="mdi:hdr",
+        everyday=True,
     )
     view: View = View()
     video: Video = Video()
