@@ -52,6 +52,8 @@ def _setting_entity(path: str, declared: FieldInfo, control: Control) -> Iterato
 
     if bool in (declared.annotation, *get_args(declared.annotation)):
         yield Entity(platform="switch", on=patch(True), off=patch(False), **common)
+    elif control.options is not None and set(control.options) == {"auto", "manual"}:
+        yield Entity(platform="switch", on=patch("auto"), off=patch("manual"), on_state="auto", **common)
     elif control.options is not None:
         options = tuple(str(option) for option in control.options)
         yield Entity(platform="select", options=options, arguments=patch(...), **common)
@@ -66,6 +68,10 @@ def _setting_entity(path: str, declared: FieldInfo, control: Control) -> Iterato
             unit=extra.get("unit"),
             **common,
         )
+    elif declared.annotation is str:
+        lengths = (getattr(constraint, "max_length", None) for constraint in declared.metadata)
+        longest = next((length for length in lengths if length is not None), None)
+        yield Entity(platform="text", arguments=patch(...), max_length=longest, **common)
 
 
 def _step(span: float) -> float:
@@ -82,6 +88,7 @@ def _resolution(capabilities: CameraCapabilities) -> Entity:
         options=tuple(f"{size.width}x{size.height}" for size in capabilities.resolutions),
         category="config",
         icon="mdi:aspect-ratio",
+        enabled=False,
         needs_camera=True,
         state="{v.width}x{v.height}",
     )
@@ -96,6 +103,7 @@ _ALWAYS: Final = (
         options=("starting", "running", "stalled", "restarting", "failed"),
         icon="mdi:camera-outline",
         category="diagnostic",
+        enabled=False,
     ),
     Entity(
         key="restart_camera",
@@ -133,6 +141,7 @@ _SENSOR: Final = (
         device_class="duration",
         icon="mdi:camera-timer",
         category="diagnostic",
+        enabled=False,
         needs_camera=True,
     ),
     Entity(
@@ -144,6 +153,7 @@ _SENSOR: Final = (
         state_class="measurement",
         icon="mdi:brightness-percent",
         category="diagnostic",
+        enabled=False,
         needs_camera=True,
     ),
     Entity(

@@ -12,7 +12,17 @@ from typing import Any, Literal
 __all__ = ["Category", "Entity", "Platform", "Source", "by_key"]
 
 Platform = Literal[
-    "binary_sensor", "button", "camera", "event", "image", "number", "select", "sensor", "switch", "update"
+    "binary_sensor",
+    "button",
+    "camera",
+    "event",
+    "image",
+    "number",
+    "select",
+    "sensor",
+    "switch",
+    "text",
+    "update",
 ]
 Category = Literal["config", "diagnostic"]
 Source = Literal["status", "heartbeat"]
@@ -27,9 +37,12 @@ class Entity:
     place of both where the state is a topic of its own (pictures, events).
 
     `command` changes it: `arguments` is what is sent, `...` standing in it for the value that a person chose;
-    a switch sends `on` and `off` instead, and is on where its state equals `on_state`. `state` puts a text
-    together from the parts of an object at `path`, as in `{v.width}x{v.height}`; `scale` and `precision` make
-    a number for people. `needs_camera` makes it unavailable while the camera is.
+    a switch sends `on` and `off` instead, and is on where its state equals `on_state`; one that tells
+    `presence` is on where anything but null is at `path`. `state` puts a text together from the parts of an
+    object at `path`, as in `{v.width}x{v.height}`; `first` is the key to look for in a list at `path`: the
+    first entry that has it tells the state. `scale` and `precision` make a number for people. `attributes`
+    are more facts by their paths, `latest` is where an update's newest version is told. `needs_camera` makes
+    it unavailable while the camera is. One that is not `enabled` is there for those who look for it.
     """
 
     key: str
@@ -43,10 +56,12 @@ class Entity:
     on: Any = None
     off: Any = None
     on_state: Any = True
+    presence: bool = False
     options: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None
+    max_length: int | None = None
     unit: str | None = None
     device_class: str | None = None
     state_class: str | None = None
@@ -56,9 +71,10 @@ class Entity:
     needs_camera: bool = False
     scale: float | None = None
     precision: int | None = None
-    attributes: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
     state: str | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    first: str | None = None
+    latest: str | None = None
 
 
 def by_key(entities: Iterable[Entity]) -> dict[str, Entity]:

@@ -23,6 +23,10 @@ _CAMERA_RUNNING: Final = (
     "{{ 'online' if (value_json.get('camera') or {}).get('state') in ['running', 'stalled'] else 'offline' }}"
 )
 _PART: Final = re.compile(r"\{v\.([a-z_]+)\}")
+# With more steps than these a slider is not hit.
+_SLIDER_STEPS: Final = 255
+# What Home Assistant takes for a state.
+_MAX_STATE: Final = 255
 # Stands for the value that a person chooses; no text of the contract holds it.
 _PLACE: Final = "\u0001value\u0001"
 
@@ -75,7 +79,6 @@ def component(entity: Entity, naming: Naming) -> dict[str, Any]:
         ]
         config["availability_mode"] = "all"
     config.update(_PLATFORMS[entity.platform](entity, naming))
-    config.update(entity.more)
     return config
 
 
@@ -83,14 +86,19 @@ def _stated(entity: Entity, naming: Naming, template: str) -> dict[str, Any]:
     if entity.path is None:
         raise ValueError(f"the entity '{entity.key}' has no path to its state")
     stated: dict[str, Any] = {"state_topic": naming.document(entity.source), "value_template": template}
-    if entity.attributes is not None:
+    if entity.attributes:
+        parts = ", ".join(f"'{name}': {expression(path)}" for name, path in entity.attributes.items())
         stated["json_attributes_topic"] = naming.document(entity.source)
-        stated["json_attributes_template"] = f"{{{{ {expression(entity.attributes)} | to_json }}}}"
+        stated["json_attributes_template"] = f"{{{{ {{{parts}}} | to_json }}}}"
     return stated
 
 
 def _value(entity: Entity) -> str:
     found = expression(entity.path or "")
+    if entity.first is not None:
+        found = (
+            f"(({found} or []) | map(attribute='{entity.first}') | reject('none') | list + [none]) | first"
+        )
     if entity.scale is None and entity.precision is None:
         return f"{{{{ {found} }}}}"
     number = "v" if entity.scale is None else f"v * {entity.scale:g}"
@@ -100,6 +108,12 @@ def _value(entity: Entity) -> str:
 
 
 def _on_or_off(entity: Entity) -> str:
+    if entity.presence:
+        *parents, last = (entity.path or "").split(".")
+        return (
+            f"{{% set v = {expression('.'.join(parents))} %}}"
+            f"{{{{ none if v is none else 'ON' if v.get('{last}') is not none else 'OFF' }}}}"
+        )
     test = "v" if entity.on_state is True else f"v == {json.dumps(entity.on_state)}"
     return (
         f"{{% set v = {expression(entity.path or '')} %}}"
@@ -166,11 +180,26 @@ def _number(entity: Entity, naming: Naming) -> dict[str, Any]:
         "min": entity.minimum,
         "max": entity.maximum,
         "step": entity.step,
-        "mode": "box",
+        "mode": _number_mode(entity),
     }
     if entity.unit is not None:
         config["unit_of_measurement"] = entity.unit
     return config
+
+
+def _number_mode(entity: Entity) -> str:
+    span = (entity.maximum or 0) - (entity.minimum or 0)
+    return "slider" if span <= _SLIDER_STEPS * (entity.step or 1) else "box"
+
+
+def _text_field(entity: Entity, naming: Naming) -> dict[str, Any]:
+    return {
+        **_commanded(entity, naming),
+        **_stated(entity, naming, _value(entity)),
+        "command_template": _chosen(entity, raw=False),
+        "min": 0,
+        "max": entity.max_length or _MAX_STATE,
+    }
 
 
 def _select(entity: Entity, naming: Naming) -> dict[str, Any]:
@@ -219,6 +248,9 @@ def _event(entity: Entity, _naming: Naming) -> dict[str, Any]:
 
 def _update(entity: Entity, naming: Naming) -> dict[str, Any]:
     config = _stated(entity, naming, _value(entity))
+    if entity.latest is not None:
+        config["latest_version_topic"] = naming.document(entity.source)
+        config["latest_version_template"] = f"{{{{ {expression(entity.latest)} }}}}"
     if entity.command is not None:
         config["command_topic"] = naming.command(entity.command)
         config["payload_install"] = _text(entity.on)
@@ -235,5 +267,6 @@ _PLATFORMS: Final[Mapping[Platform, Callable[[Entity, Naming], dict[str, Any]]]]
     "select": _select,
     "sensor": _sensor,
     "switch": _switch,
+    "text": _text_field,
     "update": _update,
 }

@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.camera.entities import camera_entities
 from edge_agent.camera.settings import CameraSettings, declarations, setting_title
+from edge_agent.camera.software import SoftwareSettings
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.topics import Topics
 from edge_agent.contract.validation import validate
@@ -67,12 +68,104 @@ def test_a_list_is_on_where_it_is_not_empty(problems: list[Any], says: str) -> N
     assert rendered(template, value_json={"problems": problems}) == says
 
 
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [({"hold": None}, "OFF"), ({"hold": {"until": None}}, "ON"), ({}, "OFF"), (None, "None")],
+)
+def test_presence_is_on_where_anything_is(profile: Any, says: str) -> None:
+    entity = Entity(key="h", platform="binary_sensor", name="H", path="profile.hold", presence=True)
+    template = component(entity, NAMING)["value_template"]
+    assert rendered(template, value_json={"profile": profile}) == says
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        ([{"wifi": None}, {"wifi": -54.0}, {"wifi": -70.0}], "-54.0"),
+        ([{"wifi": None}], "None"),
+        ([], "None"),
+        (None, "None"),
+    ],
+)
+def test_the_first_of_a_list_that_says_it_is_the_state(network: Any, says: str) -> None:
+    config = sensor(source="heartbeat", path="network", first="wifi", precision=0)
+    assert rendered(config["value_template"], value_json={"network": network}) == says
+
+
+def test_attributes_are_one_object() -> None:
+    config = sensor(path="profile.active", attributes={"hold": "profile.hold", "problems": "problems"})
+    document = {"profile": None, "problems": [{"code": "x"}]}
+    said = json.loads(rendered(config["json_attributes_template"], value_json=document))
+    assert said == {"hold": None, "problems": [{"code": "x"}]}
+
+
+def test_a_text_is_sent_as_it_was_written() -> None:
+    entity = Entity(
+        key="t",
+        platform="text",
+        name="T",
+        path="t",
+        command="settings",
+        arguments={"a": {"b": ...}},
+        max_length=9,
+    )
+    config = component(entity, NAMING)
+    sent = rendered(config["command_template"], value='"{name}" \\ ü')
+    assert json.loads(sent) == {"a": {"b": '"{name}" \\ ü'}}
+    assert (config["min"], config["max"]) == (0, 9)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "mode"), [(-8, 8, 0.1, "slider"), (1, 51, 1, "slider"), (0, 32, 0.1, "box")]
+)
+def test_a_slider_is_for_what_it_can_hit(low: float, high: float, step: float, mode: str) -> None:
+    entity = Entity(
+        key="n",
+        platform="number",
+        name="N",
+        path="n",
+        command="settings",
+        minimum=low,
+        maximum=high,
+        step=step,
+    )
+    assert component(entity, NAMING)["mode"] == mode
+
+
+def test_an_update_says_what_there_is_and_what_could_be() -> None:
+    entity = Entity(
+        key="a", platform="update", name="A", source="heartbeat", path="agent_version", latest="newest"
+    )
+    config = component(entity, NAMING)
+    heartbeat = {"agent_version": "1.2.3", "newest": "1.3.0"}
+    assert config["latest_version_topic"] == config["state_topic"] == "edge/v1/porch/heartbeat"
+    assert rendered(config["value_template"], value_json=heartbeat) == "1.2.3"
+    assert rendered(config["latest_version_template"], value_json=heartbeat) == "1.3.0"
+
+
+def test_auto_or_manual_is_a_switch() -> None:
+    entity = next(entity for entity in SETTINGS if entity.name == "Auto exposure")
+    config = component(entity, NAMING)
+    assert (config["platform"], entity.enabled) == ("switch", True)
+    assert json.loads(config["payload_off"]) == {"exposure": {"mode": "manual"}}
+    status = {"camera": {"settings": {"exposure": {"mode": "manual"}}}}
+    assert rendered(config["value_template"], value_json=status) == "OFF"
+
+
+def test_a_home_sees_at_first_what_most_people_want() -> None:
+    enabled = {entity.key for entity in SETTINGS if entity.enabled}
+    assert {"exposure_ev", "white_balance_mode", "image_brightness"} <= enabled
+    assert not enabled & {"exposure_time_us", "video_bitrate_bps", "image_noise_reduction"}
+    assert len(enabled) < len(SETTINGS) / 3
+
+
 def test_a_name_of_none_is_said_and_others_are_left_out() -> None:
     main = component(Entity(key="camera", platform="camera", name=None, topic="t"), NAMING)
     assert main == {"platform": "camera", "unique_id": "edge_agent_0123_camera", "name": None, "topic": "t"}
 
 
-SETTINGS = [entity for entity in camera_entities(IMX708) if entity.command == "settings"]
+CAMERA = SoftwareSettings(IMX708).capabilities
+SETTINGS = [entity for entity in camera_entities(CAMERA) if entity.command == "settings"]
 
 
 @pytest.mark.parametrize("entity", SETTINGS, ids=lambda entity: entity.key)
@@ -85,6 +178,8 @@ def test_what_a_setting_sends_is_a_command_and_what_it_shows_is_its_state(entity
     assert config["command_topic"] == "edge/v1/porch/cmd/settings"
     if entity.platform == "switch":
         sent = [config["payload_on"], config["payload_off"]]
+    elif entity.platform == "text":
+        sent = [rendered(config["command_template"], value="{name}")]
     elif entity.platform == "select":
         sent = [rendered(config["command_template"], value=option) for option in config["options"]]
     else:
@@ -95,6 +190,8 @@ def test_what_a_setting_sends_is_a_command_and_what_it_shows_is_its_state(entity
     allowed = {"switch": {"ON", "OFF"}, "select": {*entity.options, "None"}}
     if entity.platform in allowed:
         assert shown in allowed[entity.platform]
+    elif entity.platform == "text":
+        assert shown == CameraSettings().overlay.text
     else:
         assert shown == "None" or float(shown) is not None
 
@@ -103,7 +200,7 @@ def test_every_setting_of_this_camera_is_an_entity() -> None:
     windows = {"focus.window", "view.roi"}
     together = {"video.width", "video.height"}
     shown = {(entity.path or "").removeprefix("camera.settings.") for entity in SETTINGS}
-    assert set(IMX708.controls) - windows - together <= shown
+    assert set(CAMERA.controls) - windows - together <= shown
 
 
 def test_a_resolution_is_one_choice() -> None:
