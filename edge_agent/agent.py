@@ -213,6 +213,7 @@ class Agent:
             republish=self._republish,
             online=lambda: self._born,
             entities=self._entities,
+            entities_changed=self._entities_changed,
             child_pids=self._child_pids,
         )
         for name, feature_type in self._feature_types.items():
@@ -296,6 +297,10 @@ class Agent:
         self._publish_capabilities()
         for feature in self._features.values():
             feature.capabilities_changed()
+
+    def _entities_changed(self) -> None:
+        for feature in self._features.values():
+            feature.entities_changed()
 
     def _publish_capabilities(self) -> None:
         camera = self._camera.capabilities

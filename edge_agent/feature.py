@@ -58,6 +58,7 @@ class Host:
     republish: Callable[[], None]
     online: Callable[[], bool]
     entities: Callable[[], Iterable[Entity]]
+    entities_changed: Callable[[], None]
     child_pids: Callable[[], Mapping[str, int]]
 
 
@@ -100,6 +101,9 @@ class Feature:
 
     def capabilities_changed(self) -> None:
         """What the camera can do, or what features there are, is not as it was."""
+
+    def entities_changed(self) -> None:
+        """What a home sees of this node is not as it was: some feature said so to its host."""
 
     def subscriptions(self) -> Mapping[str, Callable[[Incoming], None]]:
         """Return the topics that this feature reads, without wildcards, and who takes their messages."""

@@ -66,6 +66,7 @@ class Desk:
             republish=lambda: None,
             online=lambda: True,
             entities=lambda: (),
+            entities_changed=lambda: None,
             child_pids=dict,
         )
 

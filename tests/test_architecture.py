@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     # features: the contract, and each other's narrow interfaces
     "feature": {*_FEATURE, "camera.port", "health.problems"},
     "health": _FEATURE,
-    "home_assistant": _FEATURE,
+    "home_assistant": {*_FEATURE, "stream.viewing"},
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
     "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},

@@ -28,6 +28,10 @@ class Commands:
         self._registry = registry
         self._deny = deny
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a command here and the configuration does not deny it."""
+        return name not in self._deny and any(entry.spec.name == name for entry in self._registry)
+
     def check(self, name: str, arguments: Any = None) -> None:
         """Raise RefusedError where such a command would be refused before it is carried out."""
         self._understood(name, arguments)

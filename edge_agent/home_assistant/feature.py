@@ -15,6 +15,7 @@ from edge_agent.home_assistant.discovery import Discovery
 from edge_agent.home_assistant.document import device_document
 from edge_agent.home_assistant.identity import Identity, identity_of
 from edge_agent.mqtt.message import Incoming, Outgoing
+from edge_agent.stream.viewing import Viewing
 
 __all__ = ["HomeAssistantFeature"]
 
@@ -77,25 +78,35 @@ class HomeAssistantFeature(Feature):
         if message is not None:
             yield message
         self._discovery.born()
+        # Where the stream is watched may be another address by now.
+        self.capabilities_changed()
 
     def capabilities_changed(self) -> None:
         """Derive the device document anew."""
         if self.host.camera.capabilities is not None:
             self._derive()
 
+    def entities_changed(self) -> None:
+        """Derive the device document anew."""
+        self.capabilities_changed()
+
     def _derive(self) -> None:
         if self._discovery is None or self._identity is None or not self.config.enabled:
             return
         host = self.host
         camera = host.camera.capabilities
+        stream = host.configuration.stream
+        # What this node does not do, or is denied, is nothing to press.
+        offered = (e for e in host.entities() if e.command is None or e.command in host.commands)
         self._discovery.want(
             device_document(
-                entities=host.entities(),
+                entities=offered,
                 naming=Naming(topics=host.topics, unique_id=self._identity.unique_id),
                 identity=self._identity,
                 name=host.configuration.node.name,
                 model=camera.model if camera else None,
                 sensor=camera.sensor if camera else None,
+                page=Viewing.of(host.configuration.stream_url, stream.server).urls().webrtc,
                 area=self.config.area,
             )
         )

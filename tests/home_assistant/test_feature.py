@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from edge_agent.camera.commands import SETTINGS_COMMANDS
 from edge_agent.camera.entities import camera_entities
+from edge_agent.contract.command import Call, Command, Outcome
+from edge_agent.contract.entity import Entity
 from edge_agent.home_assistant.config import HomeAssistantConfig
 from edge_agent.home_assistant.feature import HomeAssistantFeature
 from edge_agent.home_assistant.identity import identity_of
@@ -22,13 +25,24 @@ from tests.features import Desk
 from tests.profiles.house import FakeCamera
 
 
+async def _nothing(_: Call) -> Outcome:
+    return Outcome()
+
+
 class Home:
     """The feature and what it says."""
 
     def __init__(self, path: Path) -> None:
         self.camera = FakeCamera()
         self.clock = ManualClock()
-        self.desk = Desk(state_dir=path / "state", camera=self.camera, clock=self.clock)
+        self.desk = Desk(
+            state_dir=path / "state",
+            camera=self.camera,
+            clock=self.clock,
+            environ={"EDGE_AGENT_STREAM__SERVER__PUBLIC_HOST": "nas.lan"},
+            commands=[Command(entry.spec, _nothing) for entry in SETTINGS_COMMANDS],
+        )
+        self.more: list[Entity] = []
         self.republished = 0
 
     def _republish(self) -> None:
@@ -39,7 +53,7 @@ class Home:
         host = replace(
             self.desk.host,
             republish=self._republish,
-            entities=lambda: camera_entities(self.camera.capabilities),
+            entities=lambda: (*camera_entities(self.camera.capabilities), *self.more),
         )
         await disk_settled()
         async with HomeAssistantFeature(host=host, config=HomeAssistantConfig(**config)) as feature:
@@ -120,6 +134,35 @@ async def test_switched_off_it_takes_the_device_away(home: Home) -> None:
         assert home.documents()[-1] == {}
         assert list(feature.retained()) == []
         assert feature.subscriptions() == {}
+
+
+async def test_what_a_feature_says_has_changed_is_derived_anew(home: Home) -> None:
+    async with home.living() as feature:
+        feature.capabilities_changed()
+        await home.pass_by(10)
+        home.more = [Entity(key="more", platform="sensor", name="More", path="more")]
+        feature.entities_changed()
+        await home.pass_by(10)
+        first, second = home.documents()
+        assert second["components"].keys() - first["components"].keys() == {"more"}
+
+
+async def test_what_cannot_be_done_here_is_not_offered(home: Home) -> None:
+    async with home.living() as feature:
+        feature.capabilities_changed()
+        await home.pass_by(5)
+        (document,) = home.documents()
+        assert "exposure_ev" in document["components"]
+        # There is no such command on this desk, as where the configuration denies it.
+        assert "focus_trigger" not in document["components"]
+
+
+async def test_the_device_leads_to_where_its_stream_is_watched(home: Home) -> None:
+    async with home.living() as feature:
+        feature.capabilities_changed()
+        await home.pass_by(5)
+        (document,) = home.documents()
+        assert document["device"]["configuration_url"].startswith("http://nas.lan:8889/")
 
 
 def test_a_cloned_card_in_another_machine_is_another_node(tmp_path: Path) -> None:
