@@ -22,6 +22,7 @@ def health_entities(topics: Topics) -> Iterator[Entity]:
         path="problems",
         device_class="problem",
         category="diagnostic",
+        attributes={"problems": "problems"},
     )
     yield Entity(
         key="problem_event",
@@ -30,6 +31,25 @@ def health_entities(topics: Topics) -> Iterator[Entity]:
         topic=topics.event("problem"),
         options=("raised", "solved"),
         icon="mdi:alert-circle-outline",
+        category="diagnostic",
+        enabled=False,
+    )
+    yield Entity(
+        key="identify",
+        platform="button",
+        name="Identify",
+        command="identify",
+        device_class="identify",
+        category="diagnostic",
+    )
+    yield Entity(
+        key="agent",
+        platform="update",
+        name="Agent",
+        source="heartbeat",
+        path="agent_version",
+        # Where newer ones are told is for a source of updates to say: until then the newest is this one.
+        latest="agent_version",
         category="diagnostic",
     )
     yield Entity(
@@ -63,19 +83,35 @@ def health_entities(topics: Topics) -> Iterator[Entity]:
         precision=1,
         device_class="data_size",
     )
-    yield _beat("uptime", "Uptime", "uptime_s", "h", scale=1 / 3600, precision=1, device_class="duration")
-    for key, name, path in (
-        ("under_voltage", "Under-voltage", "under_voltage"),
-        ("throttled", "Throttled", "throttled"),
-    ):
+    yield _beat(
+        "uptime",
+        "Uptime",
+        "uptime_s",
+        "h",
+        scale=1 / 3600,
+        precision=1,
+        device_class="duration",
+        enabled=False,
+    )
+    yield _beat(
+        "wifi_signal",
+        "Wi-Fi signal",
+        "network",
+        "dBm",
+        first="wifi_signal_dbm",
+        precision=0,
+        device_class="signal_strength",
+    )
+    for key, name in (("under_voltage", "Under-voltage"), ("throttled", "Throttled")):
         yield Entity(
             key=key,
             platform="binary_sensor",
             name=name,
             source="heartbeat",
-            path=path,
+            path=key,
             device_class="problem",
             category="diagnostic",
+            enabled=key == "under_voltage",
         )
 
 

@@ -21,6 +21,7 @@ from edge_agent.errors import CameraUnavailableError, EdgeAgentError, StorageErr
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.applying import Applied, Applier
 from edge_agent.profiles.config import ProfileArguments, ProfilesConfig, ProfileStatus
+from edge_agent.profiles.entities import profile_entities
 from edge_agent.profiles.hold import Hold, Holding
 from edge_agent.profiles.library import Library, shipped_directory
 from edge_agent.profiles.profile import DEFAULTS, Wanted
@@ -83,16 +84,7 @@ class ProfilesFeature(Feature):
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of profiles."""
-        yield Entity(
-            key="profile",
-            platform="select",
-            name="Profile",
-            path="profile.active",
-            command="profile",
-            arguments={"name": ...},
-            options=tuple(self._library.profiles.names),
-            icon="mdi:palette-outline",
-        )
+        return profile_entities(self.host.topics, names=tuple(self._library.profiles.names))
 
     async def __aenter__(self) -> Self:
         wrong = await asyncio.to_thread(self._library.load)
@@ -294,6 +286,7 @@ class ProfilesFeature(Feature):
 
     def _shelf_changed(self, what: str, name: str, cause: str) -> None:
         self.host.events.emit("profile", what, name=name, cause=cause)
+        self.host.entities_changed()
         self.host.status_changed()
 
     def _recall(self) -> None:

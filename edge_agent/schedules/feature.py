@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
 from edge_agent.clock import rfc3339
 from edge_agent.config import Configuration
 from edge_agent.contract.command import Call, Outcome, command
+from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
 from edge_agent.errors import EdgeAgentError, RefusedError, suggestion
 from edge_agent.feature import Feature, Host
@@ -18,6 +19,7 @@ from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.schedules.arguments import ScheduleArguments, definition_of, planned_of, refuse_fields
 from edge_agent.schedules.book import Book, runs_another
 from edge_agent.schedules.engine import Engine
+from edge_agent.schedules.entities import SCHEDULE_ENTITIES
 from edge_agent.schedules.files import Entry
 from edge_agent.schedules.memory import Memory, Result
 from edge_agent.schedules.place import Place, place_of
@@ -72,6 +74,10 @@ class SchedulesFeature(Feature):
     def status(self) -> Mapping[str, Part]:
         """Return what holds, what comes next, and how the last ones ended."""
         return {"schedule": self._status}
+
+    def entities(self) -> Iterable[Entity]:
+        """Return what a home sees of the schedules."""
+        return SCHEDULE_ENTITIES
 
     async def __aenter__(self) -> Self:
         place = await asyncio.to_thread(place_of, self.config)

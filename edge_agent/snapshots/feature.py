@@ -129,7 +129,7 @@ class SnapshotsFeature(Feature):
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of the pictures."""
-        return snapshot_entities(self.host.topics)
+        return snapshot_entities(self.host.topics, uploads="upload" in self.status())
 
     def retained(self) -> Iterable[Outgoing]:
         """Return the last picture: who came since has nothing to show, where the broker does not keep it."""

@@ -47,6 +47,7 @@ STREAM_ENTITIES: Final = (
         precision=1,
         icon="mdi:filmstrip",
         category="diagnostic",
+        enabled=False,
     ),
     Entity(
         key="stream_bitrate",
@@ -59,6 +60,7 @@ STREAM_ENTITIES: Final = (
         device_class="data_rate",
         state_class="measurement",
         category="diagnostic",
+        enabled=False,
     ),
     Entity(
         key="stream_reconnects",
@@ -73,10 +75,34 @@ STREAM_ENTITIES: Final = (
     Entity(
         key="stream_url",
         platform="sensor",
-        name="Stream URL",
+        name="Stream target",
         path="stream.url",
-        icon="mdi:link",
+        icon="mdi:upload-network-outline",
         category="diagnostic",
+        enabled=False,
+    ),
+    *(
+        Entity(
+            key=f"stream_{kind}_url",
+            platform="sensor",
+            name=f"{name} URL",
+            path=f"stream.urls.{kind}",
+            icon="mdi:link",
+            category="diagnostic",
+            # The one that go2rtc and Generic Camera take.
+            enabled=kind == "rtsp",
+        )
+        for kind, name in (("rtsp", "RTSP"), ("webrtc", "WebRTC"), ("whep", "WHEP"), ("hls", "HLS"))
+    ),
+    Entity(
+        key="stream_viewers",
+        platform="sensor",
+        name="Stream viewers",
+        path="stream.server.readers",
+        state_class="measurement",
+        icon="mdi:account-eye-outline",
+        category="diagnostic",
+        enabled=False,
     ),
     Entity(
         key="restart_stream",

@@ -22,6 +22,7 @@ from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.profiles.day_night.config import DayNightArguments, Rules
 from edge_agent.profiles.day_night.decider import DayNight, Phase
+from edge_agent.profiles.day_night.entities import DAY_NIGHT_ENTITIES
 from edge_agent.profiles.day_night.gpio import Pin, open_pin
 from edge_agent.profiles.day_night.light import Light, Said, understood
 from edge_agent.profiles.day_night.outputs import Kind, Outputs
@@ -95,16 +96,7 @@ class DayNightFeature(Feature):
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of day and night."""
-        yield Entity(
-            key="day_night",
-            platform="select",
-            name="Day and night",
-            path="day_night.mode",
-            command="day_night",
-            arguments={"mode": ...},
-            options=("auto", "day", "night", "off"),
-            icon="mdi:theme-light-dark",
-        )
+        return DAY_NIGHT_ENTITIES
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._recall)
