@@ -270,7 +270,10 @@ class CameraProcess:
 
 def main() -> int:
     """Run the camera child on the descriptor that the agent passed."""
-    logging.basicConfig(level=os.environ.get("CHILD_LOG_LEVEL", "INFO"), format="%(name)s: %(message)s")
+    # The agent reads the level back from each line.
+    logging.basicConfig(
+        level=os.environ.get("CHILD_LOG_LEVEL", "INFO"), format="%(levelname)s %(name)s: %(message)s"
+    )
     # The control thread answers while the frame loop computes: let go of the interpreter sooner.
     sys.setswitchinterval(0.0005)
     return CameraProcess(channel=ChildChannel.from_descriptor(int(sys.argv[1]))).run()

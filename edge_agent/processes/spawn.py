@@ -7,11 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge_agent.errors import ProcessError
+from edge_agent.processes.relay import relay_lines
 
 __all__ = ["Process", "Spawn", "ending", "spawn_module"]
+
+_LAST_WORDS_S: Final = 0.2
 
 
 class Process(Protocol):
@@ -40,15 +43,20 @@ class Spawn(Protocol):
 
 
 class _SystemProcess:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, relay: asyncio.Task[None]) -> None:
         self._process = process
+        self._relay = relay
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     async def wait(self) -> int:
-        return await self._process.wait()
+        code = await self._process.wait()
+        # Its last words are often the reason; a process that it left behind may hold the pipe for ever.
+        await asyncio.wait({self._relay}, timeout=_LAST_WORDS_S)
+        self._relay.cancel()
+        return code
 
     def signal(self, number: signal.Signals) -> None:
         if self._process.returncode is not None:
@@ -65,8 +73,10 @@ class _SystemProcess:
 async def spawn_module(module: str, arguments: Sequence[str], pass_fds: Sequence[int]) -> Process:
     """Start a module of this program in a session of its own, so that Ctrl-C reaches only the agent.
 
-    Its messages for people go to this program's standard error; what it prints by mistake goes nowhere.
+    Its messages for people are logged as this program's own; what it prints by mistake goes nowhere.
     """
+    # A pipe of our own: asyncio's makes `wait` wait for whoever else holds it.
+    reading, writing = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -77,11 +87,18 @@ async def spawn_module(module: str, arguments: Sequence[str], pass_fds: Sequence
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
+            stderr=writing,
             start_new_session=True,
         )
-    except OSError as error:
-        raise ProcessError(f"'{module}' could not be started: {error}") from error
-    return _SystemProcess(process)
+    except BaseException as error:
+        os.close(reading)
+        if isinstance(error, OSError):
+            raise ProcessError(f"'{module}' could not be started: {error}") from error
+        raise
+    finally:
+        os.close(writing)
+    relay = asyncio.get_running_loop().create_task(relay_lines(reading, module=module), name=f"{module} log")
+    return _SystemProcess(process, relay)
 
 
 def ending(code: int) -> str:

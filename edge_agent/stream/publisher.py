@@ -36,7 +36,7 @@ _USAGE_EXIT: Final = 2
 
 def main(arguments: list[str]) -> int:
     """Run the child. Returns the exit code: 0 after a proper stop, 2 for what it cannot begin with."""
-    logging.basicConfig(level=logging.INFO, format="publisher: %(levelname)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # Ctrl-C in a terminal reaches every process of the group; the agent's `stop` is what counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if len(arguments) != 1 or not arguments[0].isdecimal():
