@@ -104,7 +104,7 @@ def run(config: ConfigOption = None) -> None:
     from edge_agent.console.run import run_agent, set_up_logging  # noqa: PLC0415 - `--help` stays quick
 
     configuration, features = _load(config)
-    set_up_logging(configuration.log.level)
+    set_up_logging(configuration.log.level, secrets=configuration.secrets())
     run_agent(configuration, features)
 
 

@@ -23,6 +23,7 @@ from edge_agent.configuration.explain import Line, explain
 from edge_agent.configuration.layers import Layer, Origin, Problem
 from edge_agent.configuration.overrides import CONFIG_VARIABLE, from_credentials, from_environment
 from edge_agent.configuration.problems import problems_of
+from edge_agent.configuration.secrets import secrets_of
 from edge_agent.configuration.sections import (
     CameraConfig,
     CommandsConfig,
@@ -104,6 +105,10 @@ class Configuration:
                 f"no section '{name}' was declared as {model.__name__}{suggestion(name, known)}", field=name
             )
         return found
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secret values in force, to keep them out of what is written."""
+        return secrets_of(self._document)
 
     def explain(self) -> list[Line]:
         """Return each effective value with its origin, secrets masked."""

@@ -54,6 +54,8 @@ ALLOWED: dict[str, set[str]] = {
     "feature": {*_FEATURE, "camera.port", "health.problems"},
     "health": _FEATURE,
     "home_assistant": {*_FEATURE, "stream.viewing"},
+    "home_assistant": _FEATURE,
+    "logs": _FEATURE,
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
     "desired": {*_FEATURE, "camera.patches", "camera.port", "camera.settings"},
@@ -80,6 +82,7 @@ ALLOWED: dict[str, set[str]] = {
     "console.schedule": {"config", "schedules", "schedules.reading"},
     "console.schedule_picture": {"schedules"},
     "console.run": {*_GROUND, "agent", "config", "feature"},
+    "console.run": {*_GROUND, "agent", "config", "feature", "logs.formatting"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},

@@ -389,3 +389,14 @@ def test_a_feature_may_need_a_key(read: Loader) -> None:
 def test_driver_options_hold_the_files_path(read: Loader) -> None:
     configuration = read("camera: {driver: file, path: /v.mp4, options: {loop: true}}")
     assert configuration.camera.driver_options() == {"path": "/v.mp4", "loop": True}
+
+
+def test_the_secrets_in_force_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "mqtt: {username: u, password: hunter22}\n"
+        "stream: {url: 'rtsp://agent:p%40ss@host/x'}\n"
+        "camera: {driver: simulated, options: {token: qwertz}}\n"
+    )
+    found = load(file, environ={}, sections={}).secrets()
+    assert found == {"hunter22", "p%40ss", "p@ss", "qwertz"}

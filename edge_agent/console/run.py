@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
 
@@ -15,19 +15,23 @@ from edge_agent.agent import Agent
 from edge_agent.clock import SystemClock
 from edge_agent.config import Configuration
 from edge_agent.feature import Feature
+from edge_agent.logs.formatting import LineFormatter, SecretMask, is_journal
 
 __all__ = ["run_agent", "set_up_logging"]
 
 logger = logging.getLogger(__name__)
 
 
-def set_up_logging(level: str) -> None:
-    """Log to standard error; under systemd without the time, which the journal writes itself."""
-    under_systemd = "JOURNAL_STREAM" in os.environ
-    line = "%(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(
-        level=level.upper(), format=line if under_systemd else f"%(asctime)s {line}", stream=sys.stderr
-    )
+def set_up_logging(level: str, *, secrets: Iterable[str] = ()) -> None:
+    """Log to standard error, `secrets` and the credentials in URLs masked.
+
+    Where that is the journal, each line begins with its priority, and the time is the journal's own.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(mask=SecretMask(secrets), journal=is_journal(sys.stderr, os.environ)))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
     # The children log like the agent.
     os.environ["CHILD_LOG_LEVEL"] = level.upper()
     for chatty in ("apscheduler", "asyncio"):

@@ -1,0 +1,1 @@
+"""The log: how lines are written, and how they are seen from afar."""
