@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": _FEATURE,
     "home_assistant": {*_FEATURE, "stream.viewing"},
     "home_assistant": _FEATURE,
+    "identify": _FEATURE,
     "logs": _FEATURE,
     "profiles": {*_FEATURE, "camera.capabilities", "camera.commands", "camera.limits", "camera.patches",
                  "camera.port", "camera.settings", "configuration"},
