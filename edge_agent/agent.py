@@ -138,6 +138,7 @@ class Agent:
             await asyncio.to_thread(self._registry.document)
             self._board.add("features", lambda: self._feature_states)
             self._board.add("problems", self._problems.document)
+            self._board.add("health", self._problems.health)
             self._dispatcher.end_open_commands()
             stack.push_async_callback(self._camera.save)
             stack.push_async_callback(self._dispatcher.stop)

@@ -32,6 +32,7 @@ PARTS: Final = frozenset(
         "desired",
         "features",
         "problems",
+        "health",
     }
 )
 

@@ -25,6 +25,16 @@ def health_entities(topics: Topics) -> Iterator[Entity]:
         attributes={"problems": "problems"},
     )
     yield Entity(
+        key="health",
+        platform="sensor",
+        name="Health",
+        path="health.state",
+        device_class="enum",
+        options=("ok", "degraded", "failed"),
+        icon="mdi:heart-pulse",
+        category="diagnostic",
+    )
+    yield Entity(
         key="problem_event",
         platform="event",
         name="Problem report",

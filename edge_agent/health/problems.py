@@ -1,27 +1,39 @@
-"""What is wrong now: each problem once, with its code, since when, and what to do."""
+"""What is wrong now: each problem once, with its code, its grade, since when, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.events import Events
+from edge_agent.health.codes import Grade, kind_of
 
-__all__ = ["Problem", "Problems"]
+__all__ = ["Health", "Problem", "Problems"]
 
 
 class Problem(BaseModel):
-    """One thing that is wrong. `message` says what and what to do about it."""
+    """One thing that is wrong. `message` says what, `advice` what to do about it."""
 
     model_config = ConfigDict(frozen=True)
 
     code: str
+    grade: Grade
     since: str
     message: str
+    advice: str
+
+
+class Health(BaseModel):
+    """`status.health`: the whole node in a word, and how many problems there are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["ok"] | Grade
+    problems: int
 
 
 class Problems:
@@ -44,7 +56,10 @@ class Problems:
             return
         if known is None:
             self._present[code] = (self._clock.now(), message)
-            self._events.emit("problem", "raised", code=code, message=message)
+            kind = kind_of(code)
+            self._events.emit(
+                "problem", "raised", code=code, message=message, grade=kind.grade, advice=kind.advice
+            )
             self._changed()
         elif known[1] != message:
             self._present[code] = (known[0], message)
@@ -53,6 +68,18 @@ class Problems:
     def document(self) -> list[Any]:
         """Return `status.problems`, the oldest first."""
         return [
-            Problem(code=code, since=rfc3339(since), message=message).model_dump()
+            Problem(
+                code=code,
+                grade=kind_of(code).grade,
+                since=rfc3339(since),
+                message=message,
+                advice=kind_of(code).advice,
+            ).model_dump()
             for code, (since, message) in self._present.items()
         ]
+
+    def health(self) -> Health:
+        """Return the worst grade of what is wrong, `ok` where nothing is."""
+        grades = {kind_of(code).grade for code in self._present}
+        state: Literal["ok"] | Grade = "failed" if "failed" in grades else "degraded" if grades else "ok"
+        return Health(state=state, problems=len(self._present))

@@ -36,9 +36,14 @@ def told() -> Told:
 
 def test_a_problem_comes_with_its_code_time_and_words(told: Told) -> None:
     told.problems.set("stream_unreachable", "nobody answers")
-    assert told.problems.document() == [
-        {"code": "stream_unreachable", "since": "2026-06-15T12:00:00.000Z", "message": "nobody answers"}
-    ]
+    [document] = told.problems.document()
+    assert document.pop("advice")
+    assert document == {
+        "code": "stream_unreachable",
+        "grade": "degraded",
+        "since": "2026-06-15T12:00:00.000Z",
+        "message": "nobody answers",
+    }
     [event] = told.events()
     assert told.sent[0].topic == "edge/v1/porch/event/problem"
     assert (event["event_type"], event["code"], event["message"]) == (
@@ -60,9 +65,8 @@ def test_other_words_are_the_same_problem_since_the_same_time(told: Told) -> Non
     told.problems.set("x", "first")
     told.clock.advance(60)
     told.problems.set("x", "second")
-    assert told.problems.document() == [
-        {"code": "x", "since": "2026-06-15T12:00:00.000Z", "message": "second"}
-    ]
+    [document] = told.problems.document()
+    assert (document["since"], document["message"]) == ("2026-06-15T12:00:00.000Z", "second")
     assert (len(told.sent), told.changes) == (1, 2)
 
 
@@ -84,3 +88,14 @@ def test_the_oldest_is_first(told: Told) -> None:
     told.problems.set("b", None)
     told.problems.set("b", "again")
     assert [problem["code"] for problem in told.problems.document()] == ["a", "c", "b"]
+
+
+def test_the_worst_grade_is_the_node_s_health(told: Told) -> None:
+    assert told.problems.health().model_dump() == {"state": "ok", "problems": 0}
+    told.problems.set("overlay_failed", "no letters")
+    assert told.problems.health().model_dump() == {"state": "degraded", "problems": 1}
+    told.problems.set("camera_down", "no camera")
+    assert told.problems.health().model_dump() == {"state": "failed", "problems": 2}
+    assert [problem["grade"] for problem in told.problems.document()] == ["degraded", "failed"]
+    told.problems.set("camera_down", None)
+    assert told.problems.health().state == "degraded"
