@@ -26,6 +26,7 @@ from edge_agent.contract.commands import Commands
 from edge_agent.contract.dispatcher import Dispatcher
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.events import Events
+from edge_agent.contract.guards import Guards, RateLimit
 from edge_agent.contract.journal import Journal
 from edge_agent.contract.status import StatusBoard
 from edge_agent.contract.topics import Topics
@@ -115,7 +116,15 @@ class Agent:
             publish=self._publish,
             clock=clock,
             max_payload_bytes=configuration.commands.max_payload_bytes,
-            deny=deny,
+            guards=Guards(
+                clock=clock,
+                deny=deny,
+                read_only=configuration.commands.read_only,
+                limits={
+                    name: RateLimit(limit.per_s, limit.burst)
+                    for name, limit in configuration.commands.rate_limits.items()
+                },
+            ),
         )
 
     def stop(self) -> None:

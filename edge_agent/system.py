@@ -40,7 +40,7 @@ class SystemCommands:
         """Return both."""
         return tuple(bound(self))
 
-    @command(name="refresh")
+    @command(name="refresh", changes=lambda _: False)
     async def refresh(self, call: Call) -> Outcome:
         """Publish every document again."""
         if not call.dry_run:

@@ -25,8 +25,8 @@ def explained(text: str, directory: Path) -> dict[str, tuple[Any, str]]:
 def keys_of(model: type[BaseModel], path: str) -> set[str]:
     keys = set()
     for name, info in model.model_fields.items():
-        # Entries of a list have no keys of their own before there are any.
-        many = get_origin(info.annotation) in (list, tuple)
+        # Entries of a list or a mapping have no keys of their own before there are any.
+        many = get_origin(info.annotation) in (list, tuple, dict)
         nested = () if many else (info.annotation, *getattr(info.annotation, "__args__", ()))
         models = [a for a in nested if isinstance(a, type) and issubclass(a, BaseModel)]
         keys |= keys_of(models[0], f"{path}{name}.") if models else {f"{path}{name}"}

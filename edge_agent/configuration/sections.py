@@ -17,6 +17,7 @@ __all__ = [
     "CommandsConfig",
     "LogConfig",
     "NodeConfig",
+    "RateLimitConfig",
     "Section",
     "StatusConfig",
     "StreamConfig",
@@ -195,11 +196,22 @@ class LogConfig(Section):
     )
 
 
+class RateLimitConfig(Section):
+    """How many of a command are taken from the wire."""
+
+    per_s: float = Field(gt=0, le=10_000, description="So many a second, for long")
+    burst: int = Field(ge=1, le=100_000, description="So many at once")
+
+
 class CommandsConfig(Section):
     """What may be commanded."""
 
     deny: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")], ...] = Field(
         (), max_length=256, description="Commands that are refused"
+    )
+    read_only: bool = Field(False, description="Take only what changes nothing")
+    rate_limits: dict[Annotated[str, Field(pattern=r"^([a-z0-9_]{1,64}|\*)$")], RateLimitConfig] = Field(
+        {}, max_length=256, description="By command, over the built-in ones; '*' is for all others"
     )
     dedup_window_s: int = Field(86_400, ge=0, le=31_536_000, description="Seconds an id is remembered")
     dedup_entries: int = Field(1000, ge=1, le=100_000, description="Ids that are remembered at most")

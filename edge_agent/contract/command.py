@@ -70,13 +70,18 @@ def _takes_no_bare_value(value: Any) -> dict[str, Any]:
     )
 
 
+def _always(_arguments: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class CommandSpec:
     """The declaration of a command.
 
     `bare` turns a payload that is no object (`25`, `ON`, `night`) into arguments; by default it is the value
     of `main`. A `slow` command is answered `accepted` before it starts. One that `ends_with_restart` is done
-    when the agent is back.
+    when the agent is back. `changes` says of validated arguments whether they change anything: a node that
+    is read-only takes only what does not.
     """
 
     name: str
@@ -87,6 +92,7 @@ class CommandSpec:
     interrupts_stream: bool = False
     slow: bool = False
     ends_with_restart: bool = False
+    changes: Callable[[Any], bool] = _always
 
     def from_bare(self, value: Any) -> Mapping[str, Any]:
         """Return the arguments that a bare value means. Raises RefusedError where it means nothing."""
@@ -128,6 +134,7 @@ def command(
     interrupts_stream: bool = False,
     slow: bool = False,
     ends_with_restart: bool = False,
+    changes: Callable[[Any], bool] = _always,
 ) -> Callable[[_Method], _Method]:
     """Declare the method below as a command; the first paragraph of its docstring is the description."""
 
@@ -141,6 +148,7 @@ def command(
             interrupts_stream=interrupts_stream,
             slow=slow,
             ends_with_restart=ends_with_restart,
+            changes=changes,
         )
         setattr(method, _SPEC_ATTRIBUTE, spec)
         return method
@@ -200,6 +208,9 @@ class Registry:
             if name not in self._documents:
                 self._documents[name] = entry.spec.document()
         return dict(sorted(self._documents.items()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._commands
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from edge_agent.clock import Clock
 from edge_agent.contract.command import Call, Command, Outcome, Registry
-from edge_agent.contract.commands import refuse_denied
 from edge_agent.contract.envelope import Envelope, bounded, open_envelope
 from edge_agent.contract.events import Events
+from edge_agent.contract.guards import Guards
 from edge_agent.contract.journal import Journal
 from edge_agent.contract.reply import ReplyState, final_state, reply_document
 from edge_agent.contract.topics import COMMAND_NAME, Topics
@@ -73,8 +73,8 @@ class Dispatcher:
         events: Events,
         publish: Callable[[Outgoing], None],
         clock: Clock,
+        guards: Guards,
         max_payload_bytes: int = 65536,
-        deny: frozenset[str] = frozenset(),
     ) -> None:
         self._topics = topics
         self._registry = registry
@@ -83,7 +83,7 @@ class Dispatcher:
         self._publish = publish
         self._clock = clock
         self._max_payload_bytes = max_payload_bytes
-        self._deny = deny
+        self._guards = guards
         self._running: set[asyncio.Task[None]] = set()
         self._not_begun: dict[str, _Request] = {}
         self._taken = 0
@@ -139,7 +139,7 @@ class Dispatcher:
             self._take(request)
         except EdgeAgentError as error:
             # What may pass by itself is not the id's outcome: the same id may be tried again.
-            passing = error.code == "busy" or isinstance(error, StorageError)
+            passing = error.code in ("busy", "rate_limited") or isinstance(error, StorageError)
             self._end(request, final_state(error), error=error, record=None if passing else "memory")
         except Exception as error:
             logger.exception("A message on %s could not be dealt with", message.topic)
@@ -147,17 +147,20 @@ class Dispatcher:
 
     def _take(self, request: _Request) -> None:
         envelope = request.envelope
+        if request.name in self._registry:
+            self._guards.spend(request.name)
         if request.key is not None and self._answered_before(request, request.key):
             return
         if envelope.fault is not None:
             raise envelope.fault
-        refuse_denied(request.name, self._deny)
+        self._guards.check_name(request.name)
         command = self._registry.find(request.name)
         self._check_expiry(request)
         given = (
             dict(envelope.payload) if envelope.is_object else dict(command.spec.from_bare(envelope.payload))
         )
         arguments = validate(command.spec.arguments, given)
+        self._guards.check_change(command.spec, arguments, dry_run=envelope.dry_run)
         request = replace(request, given=given, ends_with_restart=command.spec.ends_with_restart)
         if self._stopping:
             raise RefusedError("this agent is about to stop, try again later", code="busy")

@@ -115,6 +115,10 @@ class DesiredFeature(Feature):
         except RefusedError as error:
             await self._set(state="failed", version=None, error=Fault.of(error), document=None)
             return
+        if self.host.configuration.commands.read_only:
+            fault = Fault(code="read_only", message="this node may only be looked at (commands.read_only)")
+            await self._set(state="failed", version=document.version, error=fault, document=None)
+            return
         applied = self._known.applied
         if applied is not None and document.version <= applied.version:
             await self._pass_over(document, applied)

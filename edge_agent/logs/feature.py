@@ -78,7 +78,9 @@ class LogsFeature(Feature):
         await self._end_following()
         logging.getLogger().removeHandler(self._buffer)
 
-    @command(name="logs", arguments=LogsArguments, main="lines")
+    @command(
+        name="logs", arguments=LogsArguments, main="lines", changes=lambda given: given.set_level is not None
+    )
     async def logs(self, call: Call) -> Outcome:
         """Return the last log lines, follow new ones on event/log for a while, or set what is logged."""
         arguments: LogsArguments = call.arguments

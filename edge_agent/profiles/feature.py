@@ -104,7 +104,13 @@ class ProfilesFeature(Feature):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @command(name="profile", arguments=ProfileArguments, main="name", interrupts_stream=True)
+    @command(
+        name="profile",
+        arguments=ProfileArguments,
+        main="name",
+        interrupts_stream=True,
+        changes=lambda given: given.action not in ("diff", "list"),
+    )
     async def profile(self, call: Call) -> Outcome:
         """Apply a profile, save what is set now as one, see what one would change, hold or release."""
         arguments: ProfileArguments = call.arguments

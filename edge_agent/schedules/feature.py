@@ -98,7 +98,12 @@ class SchedulesFeature(Feature):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._engine.close()
 
-    @command(name="schedule", arguments=ScheduleArguments, main="action")
+    @command(
+        name="schedule",
+        arguments=ScheduleArguments,
+        main="action",
+        changes=lambda given: given.action != "list",
+    )
     async def schedule(self, call: Call) -> Outcome:
         """List the schedules, save one, delete it, switch it on or off, or run it now."""
         arguments: ScheduleArguments = call.arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import Field
 from edge_agent.contract.command import Arguments, Call, Command, CommandSpec, Outcome, Registry
 from edge_agent.contract.dispatcher import Dispatcher
 from edge_agent.contract.events import Events
+from edge_agent.contract.guards import Guards, RateLimit
 from edge_agent.contract.journal import Journal
 from edge_agent.contract.topics import Topics
 from edge_agent.mqtt.message import Incoming, Outgoing
@@ -78,6 +79,8 @@ class Desk:
         clock: ManualClock | None = None,
         registry: Registry | None = None,
         deny: frozenset[str] = frozenset(),
+        read_only: bool = False,
+        limits: Mapping[str, RateLimit] | None = None,
         window_s: float = 3600,
         max_entries: int = 100,
     ) -> None:
@@ -92,7 +95,7 @@ class Desk:
             CommandSpec(name="light", description="Light.", arguments=LightArguments, main="mode"),
             CommandSpec(name="scan", description="Scan.", slow=True),
             CommandSpec(name="restart", description="End.", slow=True, ends_with_restart=True),
-            CommandSpec(name="nothing", description="Take nothing."),
+            CommandSpec(name="nothing", description="Take nothing.", changes=lambda _: False),
         )
         self.dispatcher = Dispatcher(
             topics=self.topics,
@@ -101,7 +104,7 @@ class Desk:
             events=Events(topics=self.topics, clock=self.clock, publish=self.sent.append),
             publish=self.sent.append,
             clock=self.clock,
-            deny=deny,
+            guards=Guards(clock=self.clock, deny=deny, read_only=read_only, limits=limits),
         )
         self.dispatcher.end_open_commands()
 
