@@ -222,6 +222,7 @@ class Agent:
             status_changed=self._board.changed,
             republish=self._republish,
             online=lambda: self._born,
+            reconnect=self._link.reconnect,
             entities=self._entities,
             entities_changed=self._entities_changed,
             child_pids=self._child_pids,

@@ -57,6 +57,7 @@ class Host:
     status_changed: Callable[[], None]
     republish: Callable[[], None]
     online: Callable[[], bool]
+    reconnect: Callable[[str], None]
     entities: Callable[[], Iterable[Entity]]
     entities_changed: Callable[[], None]
     child_pids: Callable[[], Mapping[str, int]]

@@ -42,6 +42,7 @@ class Desk:
         self.sent: list[Outgoing] = []
         self.broker_limit_bytes: int | None = None
         self.broker_away: LinkError | None = None
+        self.reconnects: list[str] = []
         self.registry = Registry(commands)
         topics = Topics(root="edge/v1", node="porch")
         events = Events(topics=topics, clock=clock, publish=self.sent.append)
@@ -65,6 +66,7 @@ class Desk:
             status_changed=lambda: None,
             republish=lambda: None,
             online=lambda: True,
+            reconnect=self.reconnects.append,
             entities=lambda: (),
             entities_changed=lambda: None,
             child_pids=dict,

@@ -70,6 +70,9 @@ ALLOWED: dict[str, set[str]] = {
     # a process of its own, too
     "snapshots.video": set(),
     "timelapse": {*_FEATURE, "profiles.config", "schedules.place"},
+    "schedules": {*_FEATURE, "configuration", "profiles.config"},
+    "security": {*_FEATURE, "mqtt.tls"},
+    "snapshots": {*_FEATURE, "camera.messages"},
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},

@@ -28,6 +28,9 @@ PROBLEM_CODES: Final[dict[str, ProblemKind]] = {
     "publish_denied": ProblemKind("degraded", "mend the broker's access list; topics/acl has one"),
     "silently_denied": ProblemKind("failed", "mend the broker's access list; topics/acl has one"),
     "message_too_large": ProblemKind("degraded", "raise the broker's limit, or ask for smaller pictures"),
+    "mqtt_plain_text": ProblemKind("degraded", "set mqtt.tls, or mqtt.allow_plain_text where that is meant"),
+    "certificate_expires": ProblemKind("degraded", "renew the file; it is taken up without a restart"),
+    "certificate_unusable": ProblemKind("degraded", "mend the file; the present connection goes on"),
     # the camera and the picture
     "camera_down": ProblemKind("failed", "look at the cable, and at 'edge-agent cameras'"),
     "camera_no_frames": ProblemKind("failed", "the camera is restarted; if it recurs, look at its cable"),

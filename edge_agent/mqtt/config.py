@@ -80,6 +80,9 @@ class MqttConfig(BaseModel):
     username: str | None = Field(default=None, min_length=1, max_length=65_535)
     password: SecretStr | None = None
     tls: TlsConfig | None = None
+    allow_plain_text: bool = Field(
+        default=False, description="do not warn of a connection beyond this machine without TLS"
+    )
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     root: str = Field(default="edge/v1", description="what every topic begins with")
     transport: Literal["tcp", "websockets"] = "tcp"

@@ -89,6 +89,7 @@ class Link:
         self._connections = 0
         self._rejected = 0
         self._stopping = False
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def status(self) -> LinkStatus:
@@ -148,6 +149,17 @@ class Link:
         except TimeoutError:
             return False
         return True
+
+    def reconnect(self, reason: str) -> None:
+        """End the present connection properly and make a new one at once, with files read anew.
+
+        Without a connection nothing happens: the next one is on its way. The will is not published.
+        """
+        session = self._session
+        if session is None or session.ended.done() or self._renewing is not None or self._stopping:
+            return
+        logger.info("the connection to the broker is made anew: %s", reason)
+        self._renewing = asyncio.get_running_loop().create_task(session.disconnect(), name="mqtt-reconnect")
 
     async def stop(self, last: Outgoing | None) -> None:
         """Publish `last`, wait a moment for its acknowledgement, disconnect without a will, end `run`.
@@ -216,7 +228,14 @@ class Link:
             self._deliveries.ended(session.ended)
             self._pump()
             session.close(LinkError("the link was stopped"))
+        renewing, self._renewing = self._renewing, None
+        if renewing is not None:
+            await asyncio.wait({renewing})
         if self._stopping:
+            return 0.0
+        if renewing is not None:
+            self._protocol.ended()
+            self._set("connecting")
             return 0.0
         return self._after_end(end, lasted_s=self._clock.monotonic() - began_s, under_way=under_way)
 

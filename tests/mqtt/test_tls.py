@@ -149,3 +149,24 @@ def test_an_encrypted_key_does_not_ask_anybody(pki: Path, tmp_path: Path) -> Non
 def test_a_key_needs_its_certificate() -> None:
     with pytest.raises(ValidationError, match="'key' is given without 'cert'"):
         TlsConfig(key=Path("my.key"))
+
+
+async def test_a_renewed_certificate_is_used_at_once_where_that_is_asked(pki: Path, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "my.pem", tmp_path / "my.key"
+    certificate.write_bytes((pki / "client.pem").read_bytes())
+    key.write_bytes((pki / "client.key").read_bytes())
+    tls = {"ca": pki / "ca.pem", "cert": certificate, "key": key}
+    with Mosquitto(tmp_path, listener=listener(pki, ask_client=True)) as broker:
+        async with Owner(port=broker.port, tls=tls) as owner:
+            owner.link.reconnect("there is no connection yet")
+            await owner.online()
+            certificate.write_bytes((pki / "client2.pem").read_bytes())
+            key.write_bytes((pki / "client2.key").read_bytes())
+            owner.link.reconnect("the certificates have changed")
+            owner.link.reconnect("twice is once")
+            await owner.online(births=2)
+            assert "'porch-2'" in broker.log()
+            assert len(owner.births) == 2
+            # It was no failure: nothing is waited for, and no will is published.
+            assert {status.state for status in owner.states} == {"connecting", "online"}
+            assert owner.link.status.reconnects == 1
