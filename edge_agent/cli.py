@@ -1,9 +1,10 @@
-"""The command line: `edge-agent run`, `demo`, `check`, `send`, `watch`, `schedule`, `cameras`, `contract`."""
+"""The command line: one function for each of its commands."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -154,6 +155,45 @@ def _check_target(configuration: Configuration) -> None:
     missing = unsupported(target.scheme, verify=configuration.stream.tls.verify)
     if missing is not None:
         raise ConfigError(f"stream.url: {missing}", field="stream.url", value=target.masked)
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Look this installation over: broker, rights, camera, stream, disk, clock; say what to do.
+
+    A running agent is not disturbed. Ends with 1 where something does not work.
+    """
+    from edge_agent.clock import SystemClock  # noqa: PLC0415 - `--help` stays quick
+    from edge_agent.console.doctor.checks import examine  # noqa: PLC0415 - see above
+    from edge_agent.console.doctor.finding import Finding, failed  # noqa: PLC0415 - see above
+
+    # What is wrong is told as a finding, not as a log line besides.
+    logging.getLogger("edge_agent").setLevel(logging.CRITICAL)
+    found: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        found.append(finding)
+        if as_json:
+            return
+        colour = {"ok": "green", "warn": "yellow", "fail": "red"}[finding.state]
+        typer.secho(f"{finding.state:<5}", fg=colour, nl=False)
+        typer.echo(f"{finding.check}: {finding.message}")
+        if finding.advice:
+            typer.echo(f"      -> {finding.advice}")
+
+    try:
+        configuration, features = _load(config)
+    except ConfigError as error:
+        tell(failed("configuration", error.message, "mend it; 'edge-agent check' tells more"))
+    else:
+        for finding in examine(configuration, features, clock=SystemClock()):
+            tell(finding)
+    if as_json:
+        typer.echo(json.dumps([finding.document() for finding in found]))
+    raise typer.Exit(1 if any(finding.state == "fail" for finding in found) else 0)
 
 
 @app.command()

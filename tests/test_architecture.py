@@ -86,6 +86,9 @@ ALLOWED: dict[str, set[str]] = {
     "console.schedule": {"config", "schedules", "schedules.reading"},
     "console.schedule_picture": {"schedules"},
     "console.run": {*_GROUND, "agent", "config", "feature"},
+    "console.doctor": {*_GROUND, "camera.drivers", "config", "console", "contract.topics", "feature",
+                       "health.machine", "mqtt", "security", "stream.server_api", "stream.url",
+                       "stream.viewing"},
     "console.run": {*_GROUND, "agent", "config", "feature", "logs.formatting"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent
@@ -93,6 +96,8 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
             "console.schedule", "console.schedule_picture", "demo", "feature", "stream.support",
             "stream.url"},
+    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.doctor",
+            "console.run", "demo", "feature"},
     "__main__": {"cli"},
 }  # fmt: skip
 
