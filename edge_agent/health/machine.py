@@ -11,19 +11,27 @@ import subprocess
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["MachineReader", "MachineReading", "NetworkReading", "ProcessReading", "kernel_clock_synced"]
+__all__ = [
+    "MachineReader",
+    "MachineReading",
+    "NetworkReading",
+    "ProcessReading",
+    "StorageWear",
+    "kernel_clock_synced",
+]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_NO_WIFI: Final = (None, None)
 _VCGENCMD_TIMEOUT_S: Final = 1.0
 _VCGENCMD_ATTEMPTS: Final = 3
 _MAX_INTERFACES: Final = 16
@@ -32,6 +40,11 @@ _UNDER_VOLTAGE: Final = 0x1
 _THROTTLED: Final = 0x2 | 0x4 | 0x8  # frequency capped, throttled, soft temperature limit
 _CPU_SENSORS: Final = ("cpu", "soc", "pkg", "coretemp", "k10temp")
 _STA_UNSYNC: Final = 0x40
+_PRE_EOL: Final[Mapping[int, Literal["normal", "warning", "urgent"]]] = {
+    1: "normal",
+    2: "warning",
+    3: "urgent",
+}
 
 
 class _Reading(BaseModel):
@@ -44,6 +57,7 @@ class NetworkReading(_Reading):
     interface: str
     addresses: tuple[str, ...]
     wifi_signal_dbm: float | None = None
+    wifi_quality: float | None = Field(None, description="0 to 70 with most drivers; 70 is best")
 
 
 class ProcessReading(_Reading):
@@ -51,8 +65,17 @@ class ProcessReading(_Reading):
 
     pid: int
     rss_bytes: int
+    written_bytes: int | None = Field(description="To the disk, since its start; null where it is not told")
     open_files: int = Field(description="Descriptors of every kind, sockets too")
     cpu_percent: float | None = Field(description="Of one core, since the last reading; null at the first")
+
+
+class StorageWear(_Reading):
+    """What the card or the eMMC says of its age; SD cards mostly say nothing."""
+
+    device: str
+    life_used_percent: int | None = Field(description="Up to so much, in steps of ten; above 100 is worn out")
+    state: Literal["normal", "warning", "urgent"] | None = Field(description="Of its reserve blocks")
 
 
 class MachineReading(_Reading):
@@ -69,6 +92,7 @@ class MachineReading(_Reading):
     cpu_temperature_c: float | None
     disk_total_bytes: int | None = Field(description="Of the file system that holds the state directory")
     disk_free_bytes: int | None = Field(description="What this user may still write there")
+    storage_wear: StorageWear | None
     under_voltage: bool | None
     throttled: bool | None
     clock_synced: bool | None
@@ -113,6 +137,7 @@ class MachineReader:
             cpu_temperature_c=self._try("temperature", self._temperature),
             disk_total_bytes=disk[0],
             disk_free_bytes=disk[1],
+            storage_wear=self._try("storage wear", self._storage_wear),
             under_voltage=_any(alarm, None if flags is None else bool(flags & _UNDER_VOLTAGE)),
             throttled=None if flags is None else bool(flags & _THROTTLED),
             clock_synced=self._try("clock", self._clock_synced),
@@ -154,6 +179,18 @@ class MachineReader:
         )
         usage = shutil.disk_usage(existing)
         return usage.total, usage.free
+
+    def _storage_wear(self) -> StorageWear | None:
+        for device in sorted(self._root.glob("sys/block/mmcblk*/device")):
+            life, reserve = device / "life_time", device / "pre_eol_info"
+            # Of both kinds of cells the worse one; 0 is a card that does not say.
+            used = max((int(word, 16) for word in _text(life).split()), default=0) if life.is_file() else 0
+            state = _PRE_EOL.get(int(_text(reserve), 16)) if reserve.is_file() else None
+            if used or state:
+                return StorageWear(
+                    device=device.parent.name, life_used_percent=used * 10 if used else None, state=state
+                )
+        return None
 
     def _temperature(self) -> float | None:
         zones = [
@@ -223,21 +260,22 @@ class MachineReader:
                     NetworkReading(
                         interface=interface,
                         addresses=tuple(addresses[:_MAX_ADDRESSES]),
-                        wifi_signal_dbm=signals.get(interface),
+                        wifi_signal_dbm=signals.get(interface, _NO_WIFI)[0],
+                        wifi_quality=signals.get(interface, _NO_WIFI)[1],
                     )
                 )
         return tuple(readings[:_MAX_INTERFACES])
 
-    def _wifi_signals(self) -> dict[str, float]:
+    def _wifi_signals(self) -> dict[str, tuple[float, float]]:
         file = self._root / "proc/net/wireless"
         if not file.is_file():
             return {}
         signals = {}
         for line in _text(file).splitlines()[2:]:
             interface, _, columns = line.partition(":")
-            level = float(columns.split()[2].rstrip("."))
+            quality, level = (float(column.rstrip(".")) for column in columns.split()[1:3])
             # Old drivers write the byte unsigned.
-            signals[interface.strip()] = level - 256 if level > 63 else level
+            signals[interface.strip()] = (level - 256 if level > 63 else level, quality)
         return signals
 
     def _processes_now(self, pids: Mapping[str, int]) -> dict[str, ProcessReading]:
@@ -261,6 +299,7 @@ class MachineReader:
                 reading = ProcessReading(
                     pid=pid,
                     rss_bytes=process.memory_info().rss,
+                    written_bytes=_written(process),
                     open_files=process.num_fds(),
                     cpu_percent=None,
                 )
@@ -296,6 +335,15 @@ def kernel_clock_synced() -> bool | None:
     if adjtimex(ctypes.byref(timex)) < 0:
         return None
     return not timex.status & _STA_UNSYNC
+
+
+def _written(process: psutil.Process) -> int | None:
+    import psutil  # noqa: PLC0415  as above
+
+    try:
+        return int(process.io_counters().write_bytes)
+    except (OSError, NotImplementedError, AttributeError, psutil.AccessDenied):
+        return None  # a kernel without I/O accounting, or another user's process
 
 
 def _text(file: Path) -> str:

@@ -104,8 +104,8 @@ async def test_an_agent_that_died_is_told(tmp_path: Path, mosquitto: Mosquitto) 
 
 NOTHING = MachineReading(
     cpu_percent=None, load_1m=None, memory_total_bytes=None, memory_available_bytes=None,
-    cpu_temperature_c=None, disk_total_bytes=None, disk_free_bytes=10**10, under_voltage=None,
-    throttled=None, clock_synced=None, network=None, processes={},
+    cpu_temperature_c=None, disk_total_bytes=None, disk_free_bytes=10**10, storage_wear=None,
+    under_voltage=None, throttled=None, clock_synced=None, network=None, processes={},
 )  # fmt: skip
 
 

@@ -13,7 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
-from edge_agent.health.machine import MachineReader, MachineReading, NetworkReading, kernel_clock_synced
+from edge_agent.health.machine import (
+    MachineReader,
+    MachineReading,
+    NetworkReading,
+    StorageWear,
+    kernel_clock_synced,
+)
 
 Entry = namedtuple("Entry", "address")  # noqa: PYI024  stands for psutil's own named tuple
 Stats = namedtuple("Stats", "isup")  # noqa: PYI024  as above
@@ -185,8 +191,8 @@ def test_interfaces_that_others_can_reach_are_listed(
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: entries)
     monkeypatch.setattr(psutil, "net_if_stats", lambda: up)
     assert machine.read().network == (
-        NetworkReading(interface="wlan0", addresses=("192.168.1.5",), wifi_signal_dbm=-56),
-        NetworkReading(interface="wlan1", addresses=("2001:db8::1",), wifi_signal_dbm=-56),
+        NetworkReading(interface="wlan0", addresses=("192.168.1.5",), wifi_signal_dbm=-56, wifi_quality=54),
+        NetworkReading(interface="wlan1", addresses=("2001:db8::1",), wifi_signal_dbm=-56, wifi_quality=54),
     )
 
 
@@ -229,6 +235,7 @@ def test_one_broken_reading_hides_no_other(
     machine.put("sys/class/thermal/thermal_zone0/type", "cpu-thermal")
     machine.put("sys/class/thermal/thermal_zone0/temp", "40000")
     machine.put(THROTTLED, "0")
+    machine.put("sys/block/mmcblk0/device/life_time", "0x01 0x01")
     reader.read()
     monkeypatch.setattr(broken_name, broken)
     reading = reader.read(pids={"agent": os.getpid()})
@@ -276,3 +283,48 @@ def test_a_lost_reading_is_logged_once_and_its_return_once(
 
 def test_a_broken_clock_reading_is_null(machine: Machine) -> None:
     assert machine.read(kernel_clock=broken).clock_synced is None
+
+
+@pytest.mark.parametrize(
+    ("life", "reserve", "wear"),
+    [
+        ("0x01 0x03\n", "0x01\n", (30, "normal")),
+        ("0x0b 0x01\n", "0x03\n", (110, "urgent")),
+        ("0x00 0x00\n", "0x02\n", (None, "warning")),
+        ("0x02 0x02\n", None, (20, None)),
+    ],
+)
+def test_a_card_that_tells_its_age(
+    machine: Machine, life: str, reserve: str | None, wear: tuple[int | None, Any]
+) -> None:
+    machine.put("sys/block/mmcblk0/device/life_time", life)
+    if reserve is not None:
+        machine.put("sys/block/mmcblk0/device/pre_eol_info", reserve)
+    assert machine.read().storage_wear == StorageWear(
+        device="mmcblk0", life_used_percent=wear[0], state=wear[1]
+    )
+
+
+def test_a_card_that_says_nothing_or_nonsense(machine: Machine) -> None:
+    assert machine.read().storage_wear is None
+    machine.put("sys/block/mmcblk0/device/name", "SD32G")
+    assert machine.read().storage_wear is None
+    machine.put("sys/block/mmcblk0/device/life_time", "what")
+    reading = machine.read()
+    assert reading.storage_wear is None
+    assert reading.load_1m is not None
+
+
+def test_a_process_says_what_it_wrote(machine: Machine, tmp_path: Path) -> None:
+    reader = machine.reader()
+    before = reader.read({"agent": os.getpid()}).processes["agent"].written_bytes
+    if before is None:
+        pytest.skip("this kernel does not account for what processes write")
+    with (tmp_path / "large").open("wb") as file:
+        file.write(b"x" * 1_000_000)
+        file.flush()
+        os.fsync(file.fileno())
+    after = reader.read({"agent": os.getpid()}).processes["agent"].written_bytes
+    # What is written to memory only (a tmpfs) counts as nothing.
+    assert after is not None
+    assert after >= before
