@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from edge_agent.clock import Clock
 from edge_agent.errors import LinkError, LinkRefusedError
 from edge_agent.mqtt.backoff import Backoff, FlapDetector
+from edge_agent.mqtt.birth import give_birth
 from edge_agent.mqtt.config import MqttConfig
 from edge_agent.mqtt.deliveries import Deliveries
 from edge_agent.mqtt.limits import SizeGuard
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _WINDOW: Final = 16
 _STOP_TIMEOUT_S: Final = 3.0
-_BIRTH_TIMEOUT_S: Final = 30.0
 _YOUNG_S: Final = 5.0
 _PROBE_TIMEOUT_S: Final = 2.0
 _MAX_DENIED_TOLD: Final = 8
@@ -267,28 +267,13 @@ class Link:
             denied_subscriptions=denied,
             denied_publishes=(),
         )
-        await self._give_birth(session, epoch)
+        await give_birth(self._birth(epoch), session.ended)
         if session.ended.done():
             return
         self._connections += 1
         logger.info("connected to the broker %s with MQTT %s", self._config.address, version)
         self._set("online")
         self._pump()
-
-    async def _give_birth(self, session: Session, epoch: int) -> None:
-        birth = asyncio.ensure_future(self._birth(epoch))
-        either: tuple[asyncio.Future[Any], ...] = (birth, session.ended)
-        try:
-            await asyncio.wait(either, timeout=_BIRTH_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-            late = not birth.done()
-        finally:
-            birth.cancel()
-            (outcome,) = await asyncio.gather(birth, return_exceptions=True)
-        if session.ended.done() or outcome is None:
-            return
-        cause = f"it took longer than {_BIRTH_TIMEOUT_S:g} s" if late else repr(outcome)
-        logger.error("the birth failed: %s", cause, exc_info=outcome)
-        raise LinkError(f"the first messages could not be published: {cause}", code="birth_failed")
 
     def _next_epoch(self) -> int:
         self._epoch = max(self._epoch + 1, int(self._clock.now().timestamp() * 1000))
