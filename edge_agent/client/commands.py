@@ -148,6 +148,14 @@ class NodeCommands:
         """Set the high-dynamic-range mode."""
         return await self.send("hdr", {"mode": mode}, **envelope)
 
+    async def identify(
+        self,
+        duration_s: float | Unset = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Make the node show itself: its lamps blink, its name is in the picture; then all is put back."""
+        return await self.send("identify", {"duration_s": duration_s}, **envelope)
+
     async def image(
         self,
         *,
@@ -220,6 +228,31 @@ class NodeCommands:
     ) -> Reply:
         """Straighten the bent lines of a wide lens."""
         return await self.send("lens_correction", {"enabled": enabled}, **envelope)
+
+    async def logs(
+        self,
+        lines: int | Unset = UNSET,
+        *,
+        level: Literal["debug", "info", "warning", "error"] | Unset = UNSET,
+        logger: str | Unset | None = UNSET,
+        contains: str | Unset | None = UNSET,
+        follow_s: float | Unset = UNSET,
+        set_level: Literal["debug", "info", "warning", "error"] | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Return the last log lines, follow new ones on event/log for a while, or set what is logged."""
+        return await self.send(
+            "logs",
+            {
+                "lines": lines,
+                "level": level,
+                "logger": logger,
+                "contains": contains,
+                "follow_s": follow_s,
+                "set_level": set_level,
+            },
+            **envelope,
+        )
 
     async def overlay(
         self,

@@ -151,10 +151,7 @@ class Link:
         return True
 
     def reconnect(self, reason: str) -> None:
-        """End the present connection properly and make a new one at once, with files read anew.
-
-        Without a connection nothing happens: the next one is on its way. The will is not published.
-        """
+        """End the connection properly, without its will, and make a new one at once, with files read anew."""
         session = self._session
         if session is None or session.ended.done() or self._renewing is not None or self._stopping:
             return

@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 
 import edge_agent
-from edge_agent.camera.service import _STALLS
+from edge_agent.camera.stall import STALLS
 from edge_agent.health.codes import PROBLEM_CODES, kind_of
 from edge_agent.stream.judgement import OWN_PROBLEMS
 
 # Where a code is no word of the source: each with what it can be.
 COMPUTED: dict[str, set[str]] = {
     "agent.py": {"feature_x"},
-    "camera/service.py": set(_STALLS),
+    "camera/service.py": set(STALLS),
+    "snapshots/feature.py": {"store_full", "disk_full", "store_failed"},
+    "snapshots/upload/report.py": {
+        "upload_parked",
+        "upload_spool_full",
+        "upload_damaged",
+        "upload_spool_unusable",
+    },
     "stream/service.py": set(OWN_PROBLEMS),
     "stream/substream.py": {"substream_stream_down", "substream_settings_not_saved"},
 }
