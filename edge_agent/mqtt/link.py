@@ -16,17 +16,18 @@ from random import Random
 from typing import Final
 
 from edge_agent.clock import Clock
-from edge_agent.errors import LinkError, LinkRefusedError
-from edge_agent.mqtt.backoff import Backoff, FlapDetector
-from edge_agent.mqtt.birth import give_birth
+from edge_agent.errors import LinkError
+from edge_agent.mqtt.birth import BIRTH_TIMEOUT_S, give_birth
 from edge_agent.mqtt.config import MqttConfig
 from edge_agent.mqtt.deliveries import Deliveries
+from edge_agent.mqtt.endings import Endings, Rest
 from edge_agent.mqtt.limits import SizeGuard
 from edge_agent.mqtt.message import Incoming, Outgoing, check_outgoing
 from edge_agent.mqtt.outbox import Outbox
 from edge_agent.mqtt.protocol import ProtocolChoice
 from edge_agent.mqtt.session import Session
 from edge_agent.mqtt.status import LinkState, LinkStatus
+from edge_agent.turns import Turns
 
 __all__ = ["Link"]
 
@@ -34,10 +35,9 @@ logger = logging.getLogger(__name__)
 
 _WINDOW: Final = 16
 _STOP_TIMEOUT_S: Final = 3.0
-_YOUNG_S: Final = 5.0
 _PROBE_TIMEOUT_S: Final = 2.0
+_TICKS_WITHIN_S: Final = 5.0
 _MAX_DENIED_TOLD: Final = 8
-_ENDED_BY_THE_BROKER: Final = frozenset({"connection_lost", "broker_disconnected", "message_too_large"})
 
 
 class Link:
@@ -46,7 +46,7 @@ class Link:
     `will(epoch)` returns the will of a connection, `epoch` being the milliseconds since 1970 at its start,
     always higher than before; None is for a client without a will. `birth(epoch)` is awaited after the
     subscriptions and publishes. `on_message` is called with everything received, `on_state` with every new
-    status; what these raise is logged. A link runs once.
+    status; what these raise is logged. A link runs once. `turns` shows whether its own loop goes round.
 
     Codes of the status: broker_unreachable, broker_closed, connection_lost, broker_silent, dns, tls_failed,
     broker_refused_credentials, broker_refused, broker_disconnected, broker_protocol, protocol_version,
@@ -78,8 +78,14 @@ class Link:
         self._deliveries = Deliveries(config=config)
         self._sizes = SizeGuard(config=config)
         self._protocol = ProtocolChoice(config.protocol)
-        self._backoff = Backoff(config=config.backoff, random=random)
-        self._flapping = FlapDetector(short_s=_YOUNG_S)
+        self._endings = Endings(
+            config=config,
+            client_id=self._client_id,
+            protocol=self._protocol,
+            sizes=self._sizes,
+            clock=clock,
+            random=random,
+        )
         self._status = LinkStatus(state="offline", since=clock.now())
         self._session: Session | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -90,6 +96,7 @@ class Link:
         self._rejected = 0
         self._stopping = False
         self._renewing: asyncio.Task[None] | None = None
+        self.turns = Turns(clock=clock)
 
     @property
     def status(self) -> LinkStatus:
@@ -110,6 +117,7 @@ class Link:
             if not self._stopping or (task is not None and task.cancelling()):
                 raise
         finally:
+            self.turns.rest()
             self._set("offline", reason="stopped" if self._stopping else None)
 
     def publish(self, message: Outgoing) -> None:
@@ -185,6 +193,7 @@ class Link:
             while not self._stopping:
                 wait_s = await self._connect_once(executor)
                 if wait_s > 0:
+                    self.turns.turn(within_s=wait_s)
                     await self._clock.sleep(wait_s)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -192,6 +201,7 @@ class Link:
     async def _connect_once(self, executor: ThreadPoolExecutor) -> float:
         """Have one connection, from beginning to end. Return how long to wait before the next one."""
         epoch = self._next_epoch()
+        self.turns.turn(within_s=2 * self._config.connect_timeout_s)
         if self._status.state != "flapping":
             self._set("connecting", reason=self._status.reason, code=self._status.code)
         will = None if self._will is None else self._will(epoch)
@@ -206,6 +216,7 @@ class Link:
             on_message=self._receive,
             on_acknowledged=self._acknowledge,
             on_writable=self._pump,
+            on_tick=self._ticked,
         )
         try:
             limit_s = self._config.connect_timeout_s
@@ -214,7 +225,7 @@ class Link:
                 consent_timeout_s=min(limit_s, _PROBE_TIMEOUT_S) if self._protocol.probing else limit_s,
             )
         except LinkError as error:
-            return self._after_failure(error)
+            return self._wait(self._endings.after_failure(error))
         began_s = self._clock.monotonic()
         try:
             end = await self._serve(session, epoch)
@@ -234,7 +245,8 @@ class Link:
             self._protocol.ended()
             self._set("connecting")
             return 0.0
-        return self._after_end(end, lasted_s=self._clock.monotonic() - began_s, under_way=under_way)
+        lasted_s = self._clock.monotonic() - began_s
+        return self._wait(self._endings.after_end(end, lasted_s=lasted_s, under_way=under_way))
 
     async def _serve(self, session: Session, epoch: int) -> LinkError:
         """Serve a connection and return why it ended."""
@@ -248,6 +260,8 @@ class Link:
         self._protocol.worked()
         self._sizes.connected(session.maximum_packet_bytes)
         version = self._protocol.version
+        # It is done in parts, each of which may take as long as that; there are never more than topics.
+        self.turns.turn(within_s=(1 + len(self._subscriptions)) * self._config.connect_timeout_s)
         denied = await session.subscribe(self._subscriptions)
         if denied:
             logger.warning(
@@ -264,61 +278,28 @@ class Link:
             denied_subscriptions=denied,
             denied_publishes=(),
         )
+        self.turns.turn(within_s=BIRTH_TIMEOUT_S)
         await give_birth(self._birth(epoch), session.ended)
         if session.ended.done():
             return
         self._connections += 1
         logger.info("connected to the broker %s with MQTT %s", self._config.address, version)
         self._set("online")
+        self._ticked()
         self._pump()
 
     def _next_epoch(self) -> int:
         self._epoch = max(self._epoch + 1, int(self._clock.now().timestamp() * 1000))
         return self._epoch
 
-    # ---- what follows an end
-
-    def _after_failure(self, error: LinkError) -> float:
-        if error.code == "protocol_version" and self._protocol.refused():
-            logger.info("the broker %s has no MQTT 5, trying 3.1.1", self._config.address)
+    def _wait(self, rest: Rest | None) -> float:
+        if rest is None:
             return 0.0
-        if error.code == "broker_closed" and self._protocol.closed():
-            return 0.0
-        if error.code == "broker_silent" and self._protocol.silent():
-            return 0.0
-        if isinstance(error, LinkRefusedError):
-            return self._wait("refused", error, self._backoff.after_refusal())
-        return self._wait("backing_off", error, self._backoff.after_failure())
-
-    def _after_end(self, error: LinkError, *, lasted_s: float, under_way: Sequence[Outgoing]) -> float:
-        self._protocol.ended()
-        if error.code == "duplicate_client_id":
-            return self._wait("flapping", error, self._backoff.after_takeover())
-        if error.code in _ENDED_BY_THE_BROKER:
-            limit = self._sizes.ended(young=lasted_s < _YOUNG_S, under_way=under_way)
-            flapping = self._flapping.ended(now_s=self._clock.monotonic(), lasted_s=lasted_s)
-            if limit is not None:
-                self._flapping.forget()
-                error = LinkError(
-                    f"the broker {self._config.address} closes on messages over {limit} bytes; "
-                    "none is sent to it any more",
-                    code="message_too_large",
-                )
-            elif flapping:
-                error = LinkError(
-                    f"the broker {self._config.address} ends each connection seconds after it began; "
-                    f"probably another client has the client id '{self._client_id}'; "
-                    "give each node its own node.id",
-                    code="duplicate_client_id",
-                )
-                return self._wait("flapping", error, self._backoff.after_takeover())
-        return self._wait("backing_off", error, self._backoff.after_failure(lasted_s=lasted_s))
-
-    def _wait(self, state: LinkState, error: LinkError, wait_s: float) -> float:
+        error, wait_s = rest.error, rest.wait_s
         attempts = 1 if self._status.state == "online" else self._status.attempts + 1
         if error.code != self._status.code:
             logger.warning("%s; the next attempt is in %.1f s", error.message, wait_s)
-        self._set(state, reason=error.message, code=error.code, attempts=attempts)
+        self._set(rest.state, reason=error.message, code=error.code, attempts=attempts)
         return wait_s
 
     def _set(
@@ -346,6 +327,11 @@ class Link:
                 self._on_state(self.status)
             except Exception:
                 logger.exception("a listener to the link's state failed")
+
+    def _ticked(self) -> None:
+        # Only online: while it connects, each step has a bound of its own.
+        if self._status.state == "online":
+            self.turns.turn(within_s=_TICKS_WITHIN_S)
 
     # ---- messages
 

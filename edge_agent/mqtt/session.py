@@ -45,7 +45,8 @@ class Session:
 
     `on_message` is called for each message, `on_acknowledged(ticket, accepted)` for each acknowledged
     publish, `on_writable` when a session that was not `writable` is again; none may raise. `ended` is
-    a future that gets the LinkError that says why the connection is over.
+    a future that gets the LinkError that says why the connection is over. `on_tick` is called about once a
+    second while the session lives.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Session:
         on_message: Callable[[Incoming], None],
         on_acknowledged: Callable[[int, bool], None],
         on_writable: Callable[[], None],
+        on_tick: Callable[[], None] | None = None,
     ) -> None:
         self._config = config
         self._client_id = client_id
@@ -66,6 +68,7 @@ class Session:
         self._on_message = on_message
         self._on_acknowledged = on_acknowledged
         self._on_writable = on_writable
+        self._on_tick = on_tick
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[LinkError] = self._loop.create_future()
         self.receive_maximum = 65_535
@@ -219,6 +222,8 @@ class Session:
     def _tick(self) -> None:
         # Twice a pause is paho's own rule; half a keepalive for the answer to a ping is enough.
         keepalive_s = self._client.keepalive
+        if self._on_tick is not None:
+            self._on_tick()
         self._timer = self._loop.call_later(min(1.0, self._config.keepalive_s / 10), self._tick)
         now_s = self._clock.monotonic()
         if keepalive_s and self._connack.done() and now_s - self._heard_s > 1.5 * keepalive_s - 1:

@@ -22,6 +22,7 @@ from edge_agent.processes.life import ChildLimits, Life
 from edge_agent.processes.requests import Requests
 from edge_agent.processes.spawn import Spawn, spawn_module
 from edge_agent.processes.waiting import done_within
+from edge_agent.turns import Turns
 
 __all__ = ["Child", "ChildLimits", "ChildState", "ChildStatus"]
 
@@ -52,7 +53,8 @@ class Child:
 
     `on_up` sends the child its first requests and returns when it is ready to work; an error from it counts
     as a failed start. `on_message` gets, on the event loop, every message that is no answer. `on_down` gets
-    the reason, as soon as it is known, of every end but the one by cancelling `run`.
+    the reason, as soon as it is known, of every end but the one by cancelling `run`. `turns` shows whether
+    the supervision goes round, whatever the child does.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Child:
         self._restart_asked = asyncio.Event()
         self._restart_reason: str | None = None
         self._restarting: list[asyncio.Future[None]] = []
+        self.turns = Turns(clock=clock)
 
     @property
     def status(self) -> ChildStatus:
@@ -113,6 +116,7 @@ class Child:
                 await self._wait_for_next_try()
         finally:
             self._supervised = False
+            self.turns.rest()
             self._set("stopped", pid=None, next_try_s=None)
             self._tell_restarting(ProcessError(f"the {self._name} child was stopped"))
 
@@ -174,6 +178,7 @@ class Child:
         restarts = self._status.restarts + (1 if self._started_before else 0)
         self._started_before = True
         self._set("starting", pid=None, next_try_s=None, restarts=restarts)
+        self.turns.turn(within_s=self._limits.start_s)
         try:
             life = await Life.start(
                 name=self._name,
@@ -184,6 +189,7 @@ class Child:
                 clock=self._clock,
                 limits=self._limits,
                 on_message=self._message,
+                turns=self.turns,
             )
         except EdgeAgentError as error:
             self._down(error.message)
@@ -196,11 +202,14 @@ class Child:
         finally:
             # Also where `run` is cancelled: the ladder has its bounds.
             self._set("stopping")
+            self.turns.turn(within_s=self._limits.ladder_s)
             await life.end()
         if not life.over:
             logger.error("The %s child (%d) %s", self._name, life.pid, _STUCK)
             self._set("stopping", reason=_STUCK)
             self._tell_restarting(ProcessError(f"the {self._name} child {_STUCK}"))
+            # Another agent could not end it either, so there is nothing to be gained by one.
+            self.turns.rest()
             await life.gone()
         logger.debug("The %s child %s", self._name, life.how_it_ended())
 
@@ -274,6 +283,7 @@ class Child:
         wait_s = self._random.uniform(0.0, ceiling_s)
         self._restart_asked.clear()
         self._set("waiting", pid=None, next_try_s=round(wait_s, 1))
+        self.turns.turn(within_s=wait_s)
         asked = asyncio.create_task(self._restart_asked.wait(), name=f"{self._name} wait")
         try:
             await done_within(self._clock, asked, wait_s)

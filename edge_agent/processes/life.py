@@ -15,6 +15,7 @@ from edge_agent.processes.agent_channel import AgentChannel
 from edge_agent.processes.channel import Message, socket_pair
 from edge_agent.processes.spawn import Process, Spawn, ending
 from edge_agent.processes.waiting import done_within
+from edge_agent.turns import Turns
 
 __all__ = ["ChildLimits", "Life"]
 
@@ -43,6 +44,11 @@ class ChildLimits:
     backoff_max_s: float = 10.0
     good_run_s: float = 30.0
 
+    @property
+    def ladder_s(self) -> float:
+        """How long the way down the whole ladder takes at most."""
+        return self.ask_s + self.terminate_s + self.kill_s
+
 
 class Life:
     """A started process and its channel. `start`, then `serve` until something ends it, then `end`."""
@@ -56,12 +62,14 @@ class Life:
         clock: Clock,
         limits: ChildLimits,
         on_message: Callable[[Message], None],
+        turns: Turns,
     ) -> None:
         self._name = name
         self._process = process
         self._clock = clock
         self._limits = limits
         self._on_message = on_message
+        self._turns = turns
         self._listening = True
         self._told_failed = False
         self._heard = asyncio.Event()
@@ -82,6 +90,7 @@ class Life:
         clock: Clock,
         limits: ChildLimits,
         on_message: Callable[[Message], None],
+        turns: Turns,
     ) -> Life:
         """Start the process; its first argument is the descriptor of its channel. Raises ProcessError."""
         agent_end, child_end = socket_pair()
@@ -95,7 +104,13 @@ class Life:
         finally:
             child_end.close()
         return cls(
-            name=name, process=process, channel=channel, clock=clock, limits=limits, on_message=on_message
+            name=name,
+            process=process,
+            channel=channel,
+            clock=clock,
+            limits=limits,
+            on_message=on_message,
+            turns=turns,
         )
 
     @property
@@ -206,6 +221,7 @@ class Life:
     async def _silence(self) -> str:
         """Return when the child has been silent for too long. It looks twice: this loop may have slept."""
         first = self._task("first message", self._heard.wait())
+        self._turns.turn(within_s=self._limits.start_s)
         try:
             if not await done_within(self._clock, first, self._limits.start_s):
                 return f"said nothing for {self._limits.start_s:g} s after its start"
@@ -214,6 +230,7 @@ class Life:
         looked_twice = False
         while True:
             quiet_s = self._clock.monotonic() - self._heard_at_s
+            self._turns.turn(within_s=self._limits.silent_s)
             if quiet_s < self._limits.silent_s:
                 looked_twice = False
                 await self._clock.sleep(self._limits.silent_s - quiet_s)
