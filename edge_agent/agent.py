@@ -40,6 +40,7 @@ from edge_agent.processes.child import Child
 from edge_agent.stream.entities import STREAM_ENTITIES
 from edge_agent.stream.listener import PacketListener, packet_listener
 from edge_agent.system import SystemCommands
+from edge_agent.turns import Turns
 
 __all__ = ["Agent"]
 
@@ -64,6 +65,7 @@ class Agent:
         self._random = random
         self._runtime_directory = runtime_directory
         self._stopped = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._restart = False
         self._epoch = 0
         self._born = False
@@ -129,6 +131,7 @@ class Agent:
 
     def stop(self) -> None:
         """Ask `run` to end; from the event loop's thread."""
+        self._stopping.set()
         self._stopped.set()
 
     async def run(self) -> bool:
@@ -226,6 +229,9 @@ class Agent:
             entities=self._entities,
             entities_changed=self._entities_changed,
             child_pids=self._child_pids,
+            loops=self._loops,
+            states=self._states,
+            stopping=self._stopping,
         )
         for name, feature_type in self._feature_types.items():
             try:
@@ -269,6 +275,17 @@ class Agent:
             "sub_publisher": self._substream.service.child.status.pid if self._substream else None,
         }
         return {name: pid for name, pid in pids.items() if pid is not None}
+
+    def _loops(self) -> dict[str, Turns]:
+        loops = {"link": self._link.turns, "camera": self._camera.child.turns}
+        loops["publisher"] = self._stream.child.turns
+        if self._substream is not None:
+            loops["sub_publisher"] = self._substream.service.child.turns
+        return loops
+
+    def _states(self) -> dict[str, str]:
+        camera, stream = self._camera.status().state, self._stream.status().state
+        return {"broker": self._link.status.state, "camera": camera, "stream": stream}
 
     def _publish(self, message: Outgoing) -> None:
         """Publish; what is too large for the broker is told, not sent."""

@@ -7,9 +7,10 @@ A feature is one ability of the agent: it has a name, a section of the configura
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from random import Random
 from types import TracebackType
@@ -28,6 +29,7 @@ from edge_agent.contract.status import Part
 from edge_agent.contract.topics import Topics
 from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Incoming, Outgoing
+from edge_agent.turns import Turns
 
 __all__ = ["Feature", "Host", "discover"]
 
@@ -42,6 +44,8 @@ class Host:
 
     `publish` never waits and never fails; `deliver` sends a `bulk` message and returns when the broker has
     it, or raises LinkError.
+    `loops` are the loops that must go round for this agent to live, `states` the state of its parts in a
+    word, and `stopping` is set when it begins to stop for good, not to start again.
     """
 
     configuration: Configuration
@@ -61,6 +65,9 @@ class Host:
     entities: Callable[[], Iterable[Entity]]
     entities_changed: Callable[[], None]
     child_pids: Callable[[], Mapping[str, int]]
+    loops: Callable[[], Mapping[str, Turns]] = dict
+    states: Callable[[], Mapping[str, str]] = dict
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Feature:
