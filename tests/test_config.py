@@ -330,9 +330,14 @@ def test_a_credential_may_be_a_mapping_and_an_unknown_one_is_a_warning(read: Loa
 def test_systemd_names_the_credentials_directory(read: Loader, tmp_path: Path) -> None:
     (tmp_path / "node.id").write_text("gate")
     assert read(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).node.id == "gate"
-    missing = tmp_path / "missing"
-    (line,) = read.error(environ={"CREDENTIALS_DIRECTORY": str(missing)})
-    assert line == "credentials directory missing: No such file or directory"
+    (line,) = read.error(environ={"CREDENTIALS_DIRECTORY": str(tmp_path / "node.id")})
+    assert line == "credentials directory node.id: Not a directory"
+
+
+def test_a_credentials_directory_that_is_not_there_holds_none(read: Loader, tmp_path: Path) -> None:
+    configuration = read(environ={"CREDENTIALS_DIRECTORY": str(tmp_path / "missing")})
+    (warning,) = configuration.warnings
+    assert warning.endswith("missing is not there, no credentials are used")
 
 
 def test_a_variable_names_the_file_and_an_argument_wins(read: Loader, tmp_path: Path) -> None:

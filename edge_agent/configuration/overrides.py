@@ -59,6 +59,9 @@ def from_credentials(directory: Path, root: Target) -> tuple[Layer, list[str]]:
     warnings: list[str] = []
     try:
         files = sorted(file for file in directory.iterdir() if file.is_file())
+    except FileNotFoundError:
+        # systemd names it, but takes it away again where it found none of the credentials.
+        return layer, [f"credentials directory {directory} is not there, no credentials are used"]
     except OSError as error:
         raise ConfigError(f"credentials directory {directory}: {error.strerror or error}") from error
     for file in files:
