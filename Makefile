@@ -1,6 +1,7 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera clean
+.PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
+.PHONY: test-packages deb clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -65,6 +66,12 @@ test-oldest: ## Run the tests with the oldest versions that are supported (Debia
 
 test-camera: ## Run the camera tests on the real picamera2 with a virtual camera (takes root and debootstrap)
 	@tests/virtual_camera/run $(ARGS)
+
+test-packages: ## Install, run, upgrade and purge the packages in clean Debian roots (takes root and debootstrap)
+	@tests/packages/run $(ARGS)
+
+deb: $(BIN)/.demo ## Build the Debian package into dist/
+	@PYTHON=$(BIN)/python systemd/build-deb.sh
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .venv-oldest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
