@@ -92,7 +92,7 @@ mkdir -p "$prefix"
 # Of a copy: pip leaves its own files beside what it builds.
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-(cd "$checkout" && tar -c edge_agent schedules pyproject.toml README.md LICENSE --exclude=__pycache__) | tar -x -C "$copy"
+(cd "$checkout" && tar -c --exclude=__pycache__ edge_agent schedules pyproject.toml README.md LICENSE) | tar -x -C "$copy"
 "$prefix/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$copy"
 # The same version anew, from a checkout that has changed.
 "$prefix/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$copy"
