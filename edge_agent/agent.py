@@ -232,6 +232,7 @@ class Agent:
             loops=self._loops,
             states=self._states,
             stopping=self._stopping,
+            vitals=lambda: {"stream": self._stream.vitals()},
         )
         for name, feature_type in self._feature_types.items():
             try:

@@ -68,6 +68,7 @@ class Host:
     loops: Callable[[], Mapping[str, Turns]] = dict
     states: Callable[[], Mapping[str, str]] = dict
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    vitals: Callable[[], Mapping[str, Any]] = dict
 
 
 class Feature:

@@ -185,6 +185,7 @@ class FrameLoop:
             consumers=stats.consumers,
             sent_packets=stats.sent_packets,
             dropped_packets=stats.dropped_packets,
+            left_out_packets=stats.left_out,
             queued_packets=stats.queued,
             adaptive=self._output.adaptation(active=self._adapts),
             overlay_failure=self._painter.failure,

@@ -284,6 +284,7 @@ class Beat(_Body):
     consumers: int = 0
     sent_packets: int = 0
     dropped_packets: int = 0
+    left_out_packets: dict[str, int] = {}
     queued_packets: int = 0
     adaptive: Adaptive = Adaptive()
     overlay_failure: str | None = None

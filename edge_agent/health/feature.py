@@ -78,6 +78,7 @@ class HeartbeatFeature(Feature):
             "uptime_s": round(host.clock.monotonic() - self._started, 1),
             "agent_version": __version__,
             **reading.model_dump(mode="json"),
+            **host.vitals(),
         }
         self._last = json.dumps(document, separators=(",", ":")).encode()
         host.publish(self._message(self._last))

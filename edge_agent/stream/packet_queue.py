@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-__all__ = ["Entry", "PacketQueue", "Put"]
+__all__ = ["Entry", "PacketQueue", "Put", "Why"]
+
+# Why a packet is not among those that come out.
+Why = Literal["queue_full", "too_large", "beginning", "format_change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """How many packets were lost by putting one in, and whether a keyframe is to be asked for now."""
+    """How many packets were lost by putting one in, and whether a keyframe is to be asked for now.
+
+    `left_out` is one that nothing could be made of, as no keyframe has come yet; `why` says why either.
+    """
 
     dropped: int = 0
     needs_keyframe: bool = False
+    left_out: int = 0
+    why: Why | None = None
 
 
 _NOTHING_LOST: Final = Put()
@@ -44,7 +52,7 @@ class PacketQueue:
         self._bytes = 0
         self._packets = 0
         self._needs_keyframe = True
-        self._losing = False
+        self._why: Why = "beginning"
 
     @property
     def packets(self) -> int:
@@ -56,31 +64,38 @@ class PacketQueue:
         """How full it is, of 1, by packets or by bytes."""
         return max(self._packets / self._max_packets, self._bytes / self._max_bytes)
 
+    @property
+    def entries(self) -> int:
+        """How many packets and formats are waiting."""
+        return len(self._entries)
+
     def put_format(self, frame: bytes) -> None:
         """Queue a format; what follows it begins with a keyframe."""
         if self._entries and not self._entries[-1].is_packet:
             self._entries.pop()
         self._entries.append(Entry(frame, is_packet=False, keyframe=False))
+        if not self._needs_keyframe:
+            self._why = "format_change"
         self._needs_keyframe = True
 
     def put_packet(self, frame: bytes | None, *, keyframe: bool) -> Put:
         """Queue a packet; None is one that cannot be sent at all."""
         if frame is None or len(frame) > self._max_bytes:
-            return self._lose(1)
+            return self._lose(1, "too_large")
         if self._needs_keyframe and not keyframe:
-            return Put(dropped=1) if self._losing else _NOTHING_LOST
+            lost = self._why in ("queue_full", "too_large")
+            return Put(dropped=int(lost), left_out=int(not lost), why=self._why)
         dropped = 0
         while self._is_full_for(frame):
             dropped += self._drop_to_next_keyframe()
         if dropped and not keyframe and not self._packets:
             # All that this one builds upon is gone.
-            return self._lose(dropped + 1)
+            return self._lose(dropped + 1, "queue_full")
         self._needs_keyframe = False
-        self._losing = False
         self._entries.append(Entry(frame, is_packet=True, keyframe=keyframe))
         self._packets += 1
         self._bytes += len(frame)
-        return Put(dropped=dropped) if dropped else _NOTHING_LOST
+        return Put(dropped=dropped, why="queue_full") if dropped else _NOTHING_LOST
 
     def take(self) -> Entry | None:
         """Return the oldest entry, None where there is none."""
@@ -92,11 +107,11 @@ class PacketQueue:
             self._bytes -= len(entry.frame)
         return entry
 
-    def _lose(self, count: int) -> Put:
+    def _lose(self, count: int, why: Why) -> Put:
         asks = not self._needs_keyframe
         self._needs_keyframe = True
-        self._losing = True
-        return Put(dropped=count, needs_keyframe=asks)
+        self._why = why
+        return Put(dropped=count, needs_keyframe=asks, why=why)
 
     def _is_full_for(self, frame: bytes) -> bool:
         if not self._packets:

@@ -11,11 +11,12 @@ import os
 import selectors
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
-from edge_agent.stream.packet_queue import PacketQueue
+from edge_agent.stream.packet_queue import PacketQueue, Why
 from edge_agent.stream.packets import MAX_BODY_BYTES, StreamFormat, encode_format, encode_packet
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ class PacketServerStats:
     """Totals over all consumers since the start; `queued` packets are waiting at this moment.
 
     `fill` is how full the fullest queue is, of 1.
+    `dropped_packets` did not fit into a queue; `left_out` counts, by their reasons, all that did not go out:
+    those, what nobody was there for, and what came before a keyframe that something could begin with.
     """
 
     consumers: int
     sent_packets: int
     sent_bytes: int
     dropped_packets: int
+    left_out: dict[str, int]
     queued: int
     fill: float
 
@@ -82,6 +86,7 @@ class PacketServer:
         self._sent_packets = 0
         self._sent_bytes = 0
         self._dropped = 0
+        self._left_out: Counter[str] = Counter(dict.fromkeys((*get_args(Why), "no_consumer"), 0))
         self._callback_failed = False
         self._accept_failed = False
         self._closing = False
@@ -109,9 +114,12 @@ class PacketServer:
 
     def publish(self, packet: EncodedPacket) -> None:
         """Queue one packet for every consumer."""
-        asked = False
+        asked = waits = False
         with self._lock:
-            if self._closing or self._format is None or not self._consumers:
+            if self._closing or self._format is None:
+                return
+            if not self._consumers:
+                self._left_out["no_consumer"] += 1
                 return
             if len(packet.data) > MAX_BODY_BYTES:
                 frame = None
@@ -120,8 +128,13 @@ class PacketServer:
             for consumer in self._consumers:
                 outcome = consumer.queue.put_packet(frame, keyframe=packet.keyframe)
                 self._dropped += outcome.dropped
+                if outcome.why is not None:
+                    self._left_out[outcome.why] += outcome.dropped + outcome.left_out
                 asked = asked or outcome.needs_keyframe
-            self._notify()
+                if not self._sent_at_once(consumer):
+                    waits = True
+            if waits:
+                self._notify()
         if asked:
             self._ask_for_keyframe()
 
@@ -133,6 +146,7 @@ class PacketServer:
                 sent_packets=self._sent_packets,
                 sent_bytes=self._sent_bytes,
                 dropped_packets=self._dropped,
+                left_out=dict(self._left_out),
                 queued=sum(consumer.queue.packets + consumer.rest_is_packet for consumer in self._consumers),
                 fill=max((consumer.queue.fill for consumer in self._consumers), default=0.0),
             )
@@ -146,6 +160,30 @@ class PacketServer:
         self._thread.join(_CLOSE_TIMEOUT_S)
         if self._thread.is_alive():
             logger.error("the packet server did not end within %.0f s", _CLOSE_TIMEOUT_S)
+
+    def _sent_at_once(self, consumer: _Consumer) -> bool:
+        """Send what is alone in the queue from here, under the lock; whether nothing is left for the thread.
+
+        Mostly the consumer has taken everything before, and waking up the thread would cost more than this.
+        """
+        if consumer.rest or consumer.queue.entries != 1:
+            return not consumer.rest and not consumer.queue.entries
+        entry = consumer.queue.take()
+        if entry is None:
+            return True
+        try:
+            count = consumer.connection.send(entry.frame, socket.MSG_NOSIGNAL)
+        except OSError:
+            # It is full, or gone: the thread will see.
+            count = 0
+        consumer.rest = memoryview(entry.frame)[count:]
+        self._count_sent(consumer, count, is_packet=entry.is_packet)
+        return not consumer.rest
+
+    def _count_sent(self, consumer: _Consumer, count: int, *, is_packet: bool) -> None:
+        self._sent_bytes += count
+        consumer.rest_is_packet = is_packet and bool(consumer.rest)
+        self._sent_packets += is_packet and not consumer.rest
 
     def _notify(self) -> None:
         # Under the lock: the descriptor is closed under it, too, and cannot be another file's by now.
@@ -233,10 +271,7 @@ class PacketServer:
                 return
             with self._lock:
                 consumer.rest = consumer.rest[count:]
-                self._sent_bytes += count
-                if not consumer.rest and consumer.rest_is_packet:
-                    consumer.rest_is_packet = False
-                    self._sent_packets += 1
+                self._count_sent(consumer, count, is_packet=consumer.rest_is_packet)
         self._want_write(consumer, wanted=False)
 
     def _load(self, consumer: _Consumer) -> bool:
@@ -262,6 +297,7 @@ class PacketServer:
             if consumer not in self._consumers:
                 return
             self._consumers.remove(consumer)
+            self._left_out["no_consumer"] += consumer.queue.packets + consumer.rest_is_packet
         self._selector.unregister(consumer.connection)
         consumer.connection.close()
 

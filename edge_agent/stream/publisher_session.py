@@ -173,13 +173,13 @@ class Publisher:
 
     def _note_success(self) -> None:
         self._published_since_s = self._monotonic()
+        for out in self._handed:
+            self._status.wrote(len(out.data), keyframe=out.keyframe, pts_us=out.pts_us)
+        self._handed.clear()
         self._status.succeeded()
         if self._complained:
             logger.info("the stream is published again")
             self._complained = False
-        for out in self._handed:
-            self._status.wrote(len(out.data), keyframe=out.keyframe, pts_us=out.pts_us)
-        self._handed.clear()
 
     def _note_end_of_packets(self, following: _Start | None) -> None:
         if following is None and not self._stop.is_set():

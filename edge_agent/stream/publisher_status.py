@@ -59,6 +59,7 @@ class PublisherStatus:
         """Enter `connecting`. The last failure's reason stays, until the target proves it wrong."""
         with self._changed:
             self._attempts += 1
+            self._last_keyframe_us = None
             failed = self._state == "failed"
             reason, code = (self._reason, self._code) if failed else (None, None)
         self.change("connecting", reason=reason, code=code)
@@ -69,7 +70,6 @@ class PublisherStatus:
             self._sessions += 1
             self._attempts = 0
             self._session_since_s = self._monotonic()
-            self._last_keyframe_us = None
         self.change("publishing")
 
     def enter(self, phase: Phase) -> None:

@@ -28,7 +28,8 @@ from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, Publisher
 from edge_agent.stream.record import PublisherRecord
 from edge_agent.stream.server_side import ServerSide
 from edge_agent.stream.server_watch import ServerWatch
-from edge_agent.stream.status import StreamMode, StreamStatus
+from edge_agent.stream.status import LeftOut, StreamMode, StreamStatus
+from edge_agent.stream.tally import Tally
 from edge_agent.stream.viewing import Viewing, path_name
 from edge_agent.stream.welcome import Welcome
 
@@ -38,13 +39,15 @@ logger = logging.getLogger(__name__)
 
 _WATCH_EVERY_S: Final = 1.0
 _MEASURED_AFTER_S: Final = 1.5
-_WRITE_MAY_TAKE_S: Final = 5.0
+# How long the publisher may be in one call, beyond which it is ended; mostly the call has a limit itself.
+_MAY_TAKE_S: Final = {"write": 6.5, "handshake": 10.0}
+_VITALS: Final = ("state", "fps", "bitrate_bps", "last_packet_age_s", "frames", "dropped", "reconnects")
 _ENCODING_SHOWS_AFTER_S: Final = 3.0
 _ADDRESS_HOLDS_S: Final = 60.0
 
-# A handshake holds the interpreter for as long as it may take, and the beats with it; a proper end takes
-# up to three seconds where the server has stopped reading.
-_LIMITS: Final = ChildLimits(silent_s=6.0, ask_s=3.5)
+# A proper end takes up to three seconds where the server has stopped reading. The server may be back at any
+# moment: a publisher that had to be ended is not waited for long.
+_LIMITS: Final = ChildLimits(silent_s=6.0, ask_s=3.5, backoff_max_s=1.5)
 
 
 class StreamCamera(Protocol):
@@ -123,6 +126,7 @@ class StreamService:
         self._welcome = Welcome(clock=clock, request_keyframe=camera.request_keyframe)
         self._encoding: tuple[bool, float] | None = None
         self._record = PublisherRecord(clock=clock)
+        self._left_out = Tally()
         self._told: tuple[str, str | None, bool] = ("stopped", None, False)
         self._since: datetime = clock.now()
         self.child = new_child(
@@ -165,6 +169,7 @@ class StreamService:
         """Return `status.stream`."""
         judged = self._judge()
         record, beat, camera = self._record, self._record.beat, self._camera.beat
+        left_out = LeftOut(**self._left_out.total(camera.left_out_packets))
         return StreamStatus(
             state=judged.state,
             reason=judged.reason,
@@ -181,12 +186,19 @@ class StreamService:
             frames=record.packets,
             bytes=record.bytes,
             keyframes=record.keyframes,
-            dropped=camera.dropped_packets,
+            keyframe_interval_s=beat.keyframe_interval_s if beat and self._measured(judged) else None,
+            dropped=left_out.queue_full + left_out.too_large,
+            dropped_because=left_out,
             reconnects=max(0, record.sessions - 1),
             attempts=beat.attempts if beat else 0,
             last_packet_age_s=record.packet_age_s,
             adaptive=camera.adaptive,
         )
+
+    def vitals(self) -> dict[str, Any]:
+        """Return the few of its figures that go into each heartbeat."""
+        status = self.status().model_dump(mode="json")
+        return {name: status[name] for name in _VITALS}
 
     def capabilities(self) -> dict[str, Any]:
         """Return `capabilities.stream`."""
@@ -350,8 +362,9 @@ class StreamService:
         blocked_s = beat.phase_age_s + self._record.beat_age_s
         if judged.restart:
             self.child.restart_soon(str(judged.reason))
-        elif beat.phase == "write" and blocked_s > _WRITE_MAY_TAKE_S:
-            self.child.restart_soon(f"a write to the server has been blocked for {blocked_s:.0f} s")
+        elif blocked_s > _MAY_TAKE_S.get(beat.phase, blocked_s):
+            what = "a write to the server" if beat.phase == "write" else "the server's handshake"
+            self.child.restart_soon(f"{what} has been blocked for {blocked_s:.0f} s")
 
     def _tell_problems(self, judged: Judgement) -> None:
         for code, remedy in OWN_PROBLEMS.items():

@@ -72,6 +72,7 @@ class SubCamera:
             encoded=encoded,
             encoding=sub.encoding,
             dropped_packets=sub.dropped_packets,
+            left_out_packets={"queue_full": sub.dropped_packets},
         )
 
     @property

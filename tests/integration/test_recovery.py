@@ -223,3 +223,26 @@ def test_a_rate_is_told_when_it_says_something(agent: AgentProcess, listener: Li
     assert first["stream"]["fps"] is None
     told = agent.status(lambda status: status["stream"]["fps"] is not None, since=0)
     assert 15 < told["stream"]["fps"] < 25
+
+
+def test_the_stream_s_quality_is_in_status_and_heartbeat(agent: AgentProcess, listener: Listener) -> None:
+    status = agent.status(lambda status: status["stream"]["keyframe_interval_s"] is not None, since=0)
+    stream = status["stream"]
+    assert 0.5 < stream["keyframe_interval_s"] < 1.5
+    assert stream["encoder"] == "libx264"
+    assert stream["dropped"] == 0
+    assert set(stream["dropped_because"]) == {
+        "queue_full",
+        "too_large",
+        "no_consumer",
+        "beginning",
+        "format_change",
+    }
+    beat = listener.wait(
+        f"{agent.base}/heartbeat", lambda seen: seen.json["stream"]["fps"] is not None, timeout_s=30
+    ).json["stream"]
+    assert beat["state"] == "publishing"
+    assert 15 < beat["fps"] < 25
+    assert beat["bitrate_bps"] > 0
+    assert beat["last_packet_age_s"] < 3
+    assert beat["frames"] > 0

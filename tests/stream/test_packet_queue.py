@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.stream.packet_queue import PacketQueue
+from edge_agent.stream.packet_queue import PacketQueue, Put
 
 # What happens to a queue: a packet (its size, whether a keyframe), a format, or its consumer's taking.
 _EVENTS = st.lists(
@@ -58,7 +58,7 @@ def test_what_comes_out_is_decodable_bounded_and_counted(events: list[tuple[str,
 
 def test_what_is_lost_before_the_first_keyframe_is_no_loss() -> None:
     queue = PacketQueue(max_packets=5, max_bytes=100)
-    assert queue.put_packet(b"p", keyframe=False).dropped == 0
+    assert queue.put_packet(b"p", keyframe=False) == Put(left_out=1, why="beginning")
     assert queue.take() is None
 
 

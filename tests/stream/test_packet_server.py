@@ -253,3 +253,29 @@ def test_close_ends_connections_and_listener(
     assert not source.connected
     with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):
         late.connect(str(packet_socket))
+
+
+def test_what_did_not_go_out_is_counted_by_its_reason(
+    server: PacketServer, connect: Callable[[], PacketSource], keyframes: Keyframes
+) -> None:
+    server.set_format(HD)
+    server.publish(packet(0, keyframe=True))
+    server.publish(packet(1))
+    source = connect()
+    wait_until(lambda: keyframes.asked == 1, what="the request at the connection")
+    server.publish(packet(2))
+    server.publish(packet(3, keyframe=True))
+    server.set_format(VGA)
+    server.publish(packet(4))
+    server.publish(packet(5, size=MAX_BODY_BYTES + 1))
+    server.publish(packet(6))
+    server.publish(packet(7, keyframe=True))
+    assert receive(source, 4) == [HD, 3, VGA, 7]
+    assert server.stats().left_out == {
+        "no_consumer": 2,
+        "beginning": 1,
+        "format_change": 1,
+        "too_large": 2,
+        "queue_full": 0,
+    }
+    assert server.stats().dropped_packets == 2

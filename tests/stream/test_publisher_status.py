@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from edge_agent.stream.publisher_status import PublisherStatus
 
 
@@ -81,3 +83,16 @@ def test_a_write_that_hangs_is_not_called_publishing() -> None:
     assert (beat.phase, beat.phase_age_s, beat.since_age_s) == ("write", 7.0, 2.0)
     status.wrote(10, keyframe=False, pts_us=0)
     assert status.beat().state == "publishing"
+
+
+def test_the_keyframe_interval_is_the_camera_s_and_within_a_session() -> None:
+    status = PublisherStatus(monotonic=lambda: 5.0)
+    status.attempt()
+    for number in range(61):
+        status.wrote(10, keyframe=number % 30 == 0, pts_us=1_000_000 + number * 33_333)
+    assert status.beat().keyframe_interval_s == pytest.approx(1.0, abs=0.001)
+    status.attempt()
+    status.wrote(10, keyframe=True, pts_us=90_000_000)
+    assert status.beat().keyframe_interval_s == pytest.approx(1.0, abs=0.001)
+    status.wrote(10, keyframe=True, pts_us=92_000_000)
+    assert status.beat().keyframe_interval_s == 2.0
