@@ -15,6 +15,7 @@ _CAP_S: Final = 1.5
 _REJECTED_PATIENCE: Final = 60
 _REJECTED_CAP_S: Final = 10.0
 _CREDENTIALS_S: Final = (10.0, 30.0)
+_TIMEOUT_S: Final = (0.1, 0.5)
 _NEVER_S: Final = 3600.0
 _HEALTHY_S: Final = 5.0
 _REJECTIONS: Final = ("stream_rejected", "stream_not_found", "stream_tls_failed")
@@ -36,6 +37,9 @@ class Retry:
             return self._chance.uniform(*_CREDENTIALS_S)
         if code in _REJECTIONS and self._failures > _REJECTED_PATIENCE:
             return self._chance.uniform(_CAP_S, _REJECTED_CAP_S)
+        if code == "stream_timeout":
+            # Its own limit was wait enough.
+            return self._chance.uniform(*_TIMEOUT_S)
         # The exponent is bounded: 2.0 ** 1024 is an error.
         ceiling_s = min(_CAP_S, _BASE_S * 2.0 ** min(self._failures, 10))
         return self._chance.uniform(_BASE_S, ceiling_s)

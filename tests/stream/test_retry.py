@@ -16,7 +16,7 @@ def delays(retry: Retry, code: StreamCode, count: int = 2000) -> list[float]:
     ("code", "least_s", "most_s"),
     [
         ("stream_unreachable", 0.1, 1.5),
-        ("stream_timeout", 0.1, 1.5),
+        ("stream_timeout", 0.1, 0.5),
         ("stream_refused_credentials", 10.0, 30.0),
     ],
 )
