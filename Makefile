@@ -55,6 +55,12 @@ bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardst
 
 crash: $(BIN)/.dev ## Kill an uploading process 500 times and count what the server has; some minutes
 	@$(BIN)/python -m tests.crash $(ARGS)
+.PHONY: faults soak
+faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; EDGE_AGENT_MEDIAMTX names a MediaMTX
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+soak: $(BIN)/.dev ## Run for an hour with random faults and look for leaks and gaps; ARGS='--minutes 10'
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 contact-sheet: $(BIN)/.demo ## A picture before and after each control of the simulated camera: contact-sheet.jpg
 	@$(BIN)/python -m edge_agent.demo.contact_sheet contact-sheet.jpg

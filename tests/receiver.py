@@ -1,9 +1,9 @@
-"""The far end of a stream by RTSP: it listens for ever and tells the arrival of each frame.
+"""The far end of a stream as a process of its own: it can be killed and stopped, and told to misbehave.
 
-    python -m tests.receiver URL
+    python -m tests.receiver PORT
 
-One line of JSON a frame: `at_s` is the machine's monotonic time, the same in every process. A process of its
-own, since libav waits for a publisher without letting other threads run; and one to be killed and stopped.
+It writes one line of JSON for each frame: `at_s` is the machine's monotonic time, the same in every process.
+What it reads from its input, one line of JSON each, are the scripts that it behaves by from then on.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from tests.rtsp_servers import free_port, wait_until
+from tests.rtsp_servers import Script, ScriptedRtspServer, free_port, wait_until
 
 __all__ = ["Arrival", "Receiver", "main"]
-
-_OPTIONS = {"rtsp_flags": "listen", "listen_timeout": "3600", "analyzeduration": "100000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +30,16 @@ class Arrival:
 
     at_s: float
     keyframe: bool
-    size_bytes: int
-    session: int
 
 
 class Receiver:
     """A receiver's process, which keeps its port and its arrivals over all its lives."""
 
     def __init__(self) -> None:
-        self.url = f"rtsp://127.0.0.1:{free_port()}/cam"
+        self._port = free_port()
+        self.url = f"rtsp://127.0.0.1:{self._port}/cam"
         self.arrivals: list[Arrival] = []
+        self._listening_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._reading: threading.Thread | None = None
 
@@ -52,13 +49,24 @@ class Receiver:
             raise RuntimeError("the receiver was not started")
         return self._process.pid
 
-    def start(self) -> None:
-        """Begin to listen, soon."""
+    def start(self) -> float:
+        """Start it; return when it listened."""
+        begun_s = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.receiver", self.url], stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.receiver", str(self._port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self._reading = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reading.start()
+        wait_until(lambda: self._listening_s > begun_s, what="the receiver")
+        return self._listening_s
+
+    def behave(self, **script: Any) -> None:
+        """Behave by this script from now on; without anything, well."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(json.dumps(script).encode() + b"\n")
+            self._process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> None:
         """Stop it, or let it go on."""
@@ -67,26 +75,18 @@ class Receiver:
     def kill(self) -> None:
         """End it as a crash would."""
         process, self._process = self._process, None
-        if process is not None and self._reading is not None:
-            process.kill()
-            process.wait(10)
-            self._reading.join(10)
-            if process.stdout is not None:
-                process.stdout.close()
+        if process is None or self._reading is None:
+            return
+        process.kill()
+        process.wait(10)
+        self._reading.join(10)
+        for end in (process.stdin, process.stdout):
+            if end is not None:
+                end.close()
 
-    def after(self, at_s: float) -> list[Arrival]:
-        """Return what has arrived since then."""
-        return [arrival for arrival in tuple(self.arrivals) if arrival.at_s > at_s]
-
-    def wait_for(self, count: int, *, since_s: float | None = None, timeout_s: float = 20.0) -> float:
-        """Wait for so many frames from now on, or since then; return when the first of them came."""
-        begin_s = time.monotonic() if since_s is None else since_s
-        wait_until(
-            lambda: len(self.after(begin_s)) >= count,
-            timeout_s=timeout_s,
-            what=f"{count} frames at {self.url}",
-        )
-        return self.after(begin_s)[0].at_s
+    def first_after(self, at_s: float) -> float | None:
+        """Return when the first frame after this moment came, None where none has."""
+        return next((arrival.at_s for arrival in tuple(self.arrivals) if arrival.at_s > at_s), None)
 
     def __enter__(self) -> Self:
         self.start()
@@ -101,34 +101,35 @@ class Receiver:
         for line in process.stdout or ():
             # A line of which only the beginning was written is the last word of a killed one.
             if line.endswith(b"\n"):
-                self.arrivals.append(Arrival(**json.loads(line)))
+                told = json.loads(line)
+                if "listening_s" in told:
+                    self._listening_s = told["listening_s"]
+                else:
+                    self.arrivals.append(Arrival(**told))
 
 
 def main() -> None:
-    """Receive until the process is ended."""
-    import av  # noqa: PLC0415 - the tests import this module, too
+    """Receive until the process is ended, or its input ends."""
+    telling = threading.Lock()
 
-    session = 0
-    while True:
-        session += 1
-        try:
-            with av.open(sys.argv[1], format="rtsp", options=_OPTIONS, timeout=(None, 10.0)) as container:
-                for arrival in _arrivals(container, session):
-                    sys.stdout.write(json.dumps(arrival) + "\n")
-                    sys.stdout.flush()
-        except av.FFmpegError:
-            time.sleep(0.05)
+    def tell(**what: object) -> None:
+        with telling:
+            sys.stdout.write(json.dumps(what) + "\n")
+            sys.stdout.flush()
 
-
-def _arrivals(container: object, session: int) -> Iterator[dict[str, object]]:
-    for packet in container.demux(video=0):  # type: ignore[attr-defined]
-        if packet.size:
-            yield {
-                "at_s": time.monotonic(),
-                "keyframe": packet.is_keyframe,
-                "size_bytes": packet.size,
-                "session": session,
-            }
+    server = ScriptedRtspServer(
+        Script(),
+        port=int(sys.argv[1]),
+        on_frame=lambda keyframe: tell(at_s=time.monotonic(), keyframe=keyframe),
+    )
+    tell(listening_s=time.monotonic())
+    for line in sys.stdin:
+        script = json.loads(line)
+        server.script = Script(**script)
+        if script:
+            # A session that goes well would go on.
+            server.cut()
+    server.close()
 
 
 if __name__ == "__main__":

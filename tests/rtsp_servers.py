@@ -102,10 +102,16 @@ class Script:
 
 
 class ScriptedRtspServer:
-    """A server on one port of the loopback, one thread a connection; what was asked is in `requests`."""
+    """A server on one port of the loopback, one thread a connection; what was asked is in `requests`.
 
-    def __init__(self, script: Script) -> None:
+    `on_frame` is called at the end of each frame with whether it is a keyframe.
+    """
+
+    def __init__(
+        self, script: Script, *, port: int = 0, on_frame: Callable[[bool], None] = lambda _: None
+    ) -> None:
         self.script = script
+        self._on_frame = on_frame
         self.requests: list[str] = []
         self.announced: list[str] = []
         self.packets = 0
@@ -114,7 +120,7 @@ class ScriptedRtspServer:
         self.datagrams.settimeout(10)
         self._open: list[socket.socket] = []
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         scheme = "rtsps" if script.tls else "rtsp"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/cam"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -124,6 +130,12 @@ class ScriptedRtspServer:
         """Return how often `method` was asked."""
         return sum(request.startswith(method + " ") for request in tuple(self.requests))
 
+    def cut(self) -> None:
+        """End every connection, and go on listening."""
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End every connection."""
         self._stopping.set()
@@ -131,9 +143,8 @@ class ScriptedRtspServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for connection in tuple(self._open):
             connection.close()
         self.datagrams.close()
         self._thread.join(10)
@@ -163,9 +174,10 @@ class ScriptedRtspServer:
             tls = self.script.tls
             if tls is None:
                 self._talk(connection)
-                return
-            with tls.wrap_socket(connection, server_side=True) as encrypted:
-                self._talk(encrypted)
+            else:
+                with tls.wrap_socket(connection, server_side=True) as encrypted:
+                    self._talk(encrypted)
+        self._open.remove(connection)
 
     def _talk(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as reader:
@@ -175,17 +187,24 @@ class ScriptedRtspServer:
                 if self.script.mute and self.packets:
                     continue
                 connection.sendall(self._answer(request))
-                if self.script.stall and request.startswith("RECORD "):
-                    self._stopping.wait(60)
-                    return
+                if request.startswith("RECORD "):
+                    while self.script.stall and not self._stopping.wait(0.05):
+                        pass
 
     def _requests(self, reader: Any) -> Iterator[str]:
         """Yield each request's head; count the RTP packets between them."""
+        keyframe = False
         while (first := reader.read(1)) != b"":
             if first == b"$":
                 channel, length = reader.read(1)[0], int.from_bytes(reader.read(2), "big")
-                reader.read(length)
-                self.packets += channel == 0
+                payload = reader.read(length)
+                if channel == 0 and len(payload) > 13:
+                    self.packets += 1
+                    kind = payload[13 if payload[12] & 0x1F == 28 else 12] & 0x1F
+                    keyframe = keyframe or kind == 5
+                    if payload[1] & 0x80:
+                        self._on_frame(keyframe)
+                        keyframe = False
                 if (
                     self.script.cut_after_packets is not None
                     and self.packets >= self.script.cut_after_packets
