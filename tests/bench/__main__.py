@@ -7,10 +7,7 @@ python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] 
 from __future__ import annotations
 
 import argparse
-import shlex
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,17 +17,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import psutil
-
 from tests.agent_process import AgentProcess
 from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
 from tests.bench.pictures import measure_store
 from tests.bench.schedules import cost_of, lateness_under_load
 from tests.bench.uploads import plain_per_s, server, spooled_per_s
-from tests.brokers import Mosquitto, free_port, mosquitto_executable
+from tests.bench.video import video
+from tests.brokers import Mosquitto, mosquitto_executable
 from tests.listener import Listener
-from tests.rtsp_servers import ReceiverProcess
 from tests.snapshots.pictures import picture_of
 
 _MIB = 1024 * 1024
@@ -119,58 +114,6 @@ def processes_after(agent: AgentProcess, listener: Listener, seconds: float) -> 
     return processes
 
 
-def video(directory: Path, seconds: float) -> None:
-    """CPU of agent and publisher for 1080p30 at 8 Mbit/s, beside ffmpeg copying the same file, at once."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        say("video: left out, there is no ffmpeg (apt-get install ffmpeg)")
-        return
-    clip = directory / "clip.mp4"
-    noise = "testsrc2=size=1920x1080:rate=30,noise=alls=12:allf=t"
-    encoder = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30"
-    rate = "-b:v 8M -minrate 8M -maxrate 8M -bufsize 8M -nal-hrd cbr"
-    making = shlex.split(f"-loglevel error -f lavfi -i {noise} -t 20 {encoder} {rate} {clip}")
-    subprocess.run([ffmpeg, *making], check=True)
-    with ExitStack() as stack:
-        ours = stack.enter_context(ReceiverProcess(port=free_port(), picture=directory / "ours.jpg"))
-        theirs = stack.enter_context(ReceiverProcess(port=free_port(), picture=directory / "theirs.jpg"))
-        agent, _, _ = stack.enter_context(
-            running_agent(
-                directory,
-                camera={"driver": "file", "path": str(clip), "options": {}},
-                stream={"enabled": True, "url": ours.url, "width": None, "height": None, "fps": None},
-                status={"interval_s": 10},
-                heartbeat={"interval_s": 30},
-            )
-        )
-        agent.status(lambda status: status["stream"]["state"] == "publishing", since=0)
-        copy = shlex.split(f"-loglevel error -re -stream_loop -1 -i {clip} -c copy -f rtsp")
-        copying = subprocess.Popen(
-            [ffmpeg, *copy, "-rtsp_transport", "tcp", theirs.url], stdin=subprocess.DEVNULL
-        )
-        stack.callback(copying.wait)
-        stack.callback(copying.kill)
-        theirs.wait_for_frames(60)
-        watched = {"ffmpeg": copying.pid, "agent": agent.pid}
-        watched |= children_of(agent.pid)
-        before = {name: cpu_seconds(pid) for name, pid in watched.items()}
-        received = ours.last["frames"], theirs.last["frames"]
-        time.sleep(seconds)
-        used = {name: cpu_seconds(pid) - before[name] for name, pid in watched.items()}
-        frames = ours.last["frames"] - received[0], theirs.last["frames"] - received[1]
-        sizes = {name: psutil.Process(pid).memory_info().rss / _MIB for name, pid in watched.items()}
-        stream = agent.status(timeout_s=30)["stream"]
-    rate_mbps = stream["bitrate_bps"] / 1e6
-    say(f"video, {seconds:g} s of 1080p30 at {rate_mbps:.1f} Mbit/s, encoder {stream['encoder']}")
-    for name, cpu in used.items():
-        say(f"  {name}: {cpu:.2f} s CPU ({cpu / seconds:.2%} of a core), {sizes[name]:.1f} MiB")
-    say(f"  frames received: ours {frames[0]}, ffmpeg's {frames[1]}; dropped by us {stream['dropped']}")
-    ratio = (used["agent"] + used["publisher"]) / used["ffmpeg"]
-    with_camera = (used["agent"] + used["publisher"] + used["camera"]) / used["ffmpeg"]
-    say(f"  agent and publisher to ffmpeg: ratio {ratio:.2f}  (wanted: at most 1.2)")
-    say(f"  with the camera process, too: ratio {with_camera:.2f}")
-
-
 def controls(directory: Path, _seconds: float) -> None:
     """A live control's way to the first frame that shows it, in frames; and a hundred changes at once."""
     frames = frames_to_show()
@@ -242,23 +185,11 @@ def pictures(directory: Path, _seconds: float) -> None:
     )
 
 
-def children_of(pid: int) -> dict[str, int]:
-    """Return the agent's children by what they run, without asking the agent to say more than it does."""
-    modules = {"edge_agent.camera.process": "camera", "edge_agent.stream.publisher": "publisher"}
-    children = psutil.Process(pid).children()
-    return {modules[word]: child.pid for child in children for word in child.cmdline() if word in modules}
-
-
-def cpu_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
 BENCHES: dict[str, Callable[[Path, float], None]] = {
     "latency": latency,
     "start": start,
     "memory": memory,
-    "video": video,
+    "video": lambda directory, seconds: video(directory, seconds / 3, say),
     "controls": controls,
     "schedules": schedules,
     "uploads": uploads,
