@@ -59,7 +59,7 @@ def trusted_authorities(trust: TlsTrust) -> str | None:
 
 def lost(target: StreamUrl, error: OSError) -> StreamTargetError:
     """Return what to raise where a connection broke, or took nothing in time."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | BlockingIOError):
         return StreamTargetError(f"{target}: the server has stopped taking packets", code="stream_timeout")
     return StreamTargetError(
         f"{target}: the connection was lost ({error.strerror or type(error).__name__})",

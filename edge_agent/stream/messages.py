@@ -125,7 +125,8 @@ class PublisherBeat:
 
     def body(self) -> dict[str, Any]:
         """Return the fields of a `beat` message."""
-        return asdict(self)
+        # Not asdict(), which looks for dataclasses inside: this is told every second.
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> PublisherBeat:

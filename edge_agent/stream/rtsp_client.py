@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -109,7 +110,13 @@ class RtspClient:
     def be_patient(self, timeout_s: float) -> None:
         """Bound each answer, and each send, anew."""
         self._timeout_s = timeout_s
-        self._connection.settimeout(timeout_s)
+        if not self._gathers:
+            self._connection.settimeout(timeout_s)
+            return
+        # The kernel's own limit: Python's asks before each send whether there is room.
+        limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1_000_000))
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self._connection.settimeout(None)
 
     def ask(self, method: str, url: str) -> None:
         """Send a request whose answer nobody waits for; `hear` counts it in `answers`."""
@@ -136,19 +143,25 @@ class RtspClient:
 
     def hear(self) -> None:
         """Take what the server has sent meanwhile, without waiting. Raises where it has hung up."""
-        self._connection.settimeout(0.0)
         try:
-            chunk = self._connection.recv(_CHUNK_BYTES)
+            chunk = self._at_hand()
         except OSError as error:
             # TLS has its own words for nothing to read.
             if isinstance(error, BlockingIOError) or type(error).__name__ == "SSLWantReadError":
                 return
             raise lost(self._target, error) from error
-        finally:
-            self._connection.settimeout(self._timeout_s)
         self._take(chunk)
         while (answer := self._parsed()) is not None:
             self.answers += answer.status > 0
+
+    def _at_hand(self) -> bytes:
+        if self._gathers:
+            return self._connection.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
+        self._connection.settimeout(0.0)
+        try:
+            return self._connection.recv(_CHUNK_BYTES)
+        finally:
+            self._connection.settimeout(self._timeout_s)
 
     def _send_request(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: str) -> None:
         self._sequence += 1
