@@ -31,7 +31,8 @@ class Sample:
 class Flatness:
     """A role's samples, all its processes in a row: their medians, and the straight line through them.
 
-    `growth` is the line's rise over the whole time as a share of the median.
+    `growth` is the line's rise over the whole time as a share of the median, `descriptors_growth` its rise in
+    descriptors: of so few, a connection that comes and goes is a large share.
     """
 
     samples: int
@@ -84,7 +85,7 @@ def flatness(samples: list[Sample], *, since_s: float) -> Flatness | None:
         return None
     memory, memory_growth = _line(taken, [float(sample.memory_bytes) for sample in taken])
     descriptors, descriptors_growth = _line(taken, [float(sample.descriptors) for sample in taken])
-    return Flatness(len(taken), memory, memory_growth, descriptors, descriptors_growth)
+    return Flatness(len(taken), memory, memory_growth, descriptors, descriptors_growth * descriptors)
 
 
 def _line(taken: list[Sample], values: list[float]) -> tuple[float, float]:
