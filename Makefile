@@ -1,7 +1,7 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
-.PHONY: test-packages deb clean
+.PHONY: test-packages deb clean faults soak fuzz audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -55,12 +55,17 @@ bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardst
 
 crash: $(BIN)/.dev ## Kill an uploading process 500 times and count what the server has; some minutes
 	@$(BIN)/python -m tests.crash $(ARGS)
-.PHONY: faults soak
 faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; EDGE_AGENT_MEDIAMTX names a MediaMTX
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 soak: $(BIN)/.dev ## Run for an hour with random faults and look for leaks and gaps; ARGS='--minutes 10'
 	@$(BIN)/python -m tests.soak $(ARGS)
+fuzz: $(BIN)/.dev ## Send 100,000 hostile messages to an agent and look at its answers and its memory; minutes
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: $(BIN)/.dev ## Compare the dependencies with the public advisories; takes the network
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@$(BIN)/python -m pip_audit --skip-editable --progress-spinner off
 
 contact-sheet: $(BIN)/.demo ## A picture before and after each control of the simulated camera: contact-sheet.jpg
 	@$(BIN)/python -m edge_agent.demo.contact_sheet contact-sheet.jpg
