@@ -162,14 +162,16 @@ class Publisher:
         return None
 
     def _write(self, mux: Mux, packet: PacketMessage) -> None:
+        if self._published_since_s is not None:
+            self._status.enter("write")
+            mux.write(packet)
+            self._status.wrote(len(packet.data), keyframe=packet.keyframe, pts_us=packet.pts_us)
+            return
         self._status.enter("write" if mux.established else "handshake")
         mux.write(packet)
-        if self._published_since_s is None:
-            self._handed.append(packet.kept())
-            if mux.established:
-                self._note_success()
-        else:
-            self._status.wrote(len(packet.data), keyframe=packet.keyframe, pts_us=packet.pts_us)
+        self._handed.append(packet.kept())
+        if mux.established:
+            self._note_success()
 
     def _note_success(self) -> None:
         self._published_since_s = self._monotonic()

@@ -23,7 +23,9 @@ class PublisherStatus:
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._changed = threading.Condition()
+        # The lock itself, for what is done for every packet: a Condition enters it by way of two calls more.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._pending: deque[PublisherBeat] = deque(maxlen=_MAX_PENDING)
         self._all_told = True
         self._state: PublisherState = "waiting"
@@ -79,7 +81,7 @@ class PublisherStatus:
 
     def wrote(self, size_bytes: int, *, keyframe: bool, pts_us: int) -> None:
         """Count one packet that was written out; the writing thread is idle again."""
-        with self._changed:
+        with self._lock:
             now_s = self._monotonic()
             self._phase = ("idle", now_s)
             self._packets += 1
