@@ -127,6 +127,7 @@ class StreamService:
         self._encoding: tuple[bool, float] | None = None
         self._record = PublisherRecord(clock=clock)
         self._left_out = Tally()
+        self._reasons: set[str | None] = set()
         self._told: tuple[str, str | None, bool] = ("stopped", None, False)
         self._since: datetime = clock.now()
         self.child = new_child(
@@ -352,7 +353,11 @@ class StreamService:
         if told != self._told:
             if judged.state != self._told[0]:
                 self._since = self._clock.now()
+                self._reasons.clear()
+            if judged.state != self._told[0] or judged.code not in {None, *self._reasons}:
+                # A failure is told once for each reason, however often they alternate.
                 self._events.emit("stream", judged.state, reason=judged.reason, code=judged.code)
+            self._reasons.add(judged.code)
             self._told = told
             self._status_changed()
         self._tell_problems(judged)
