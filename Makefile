@@ -1,7 +1,7 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
-.PHONY: test-packages test-home-assistant deb clean faults soak fuzz audit
+.PHONY: test-packages test-home-assistant test-node-red deb clean faults soak fuzz audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -85,6 +85,8 @@ deb: $(BIN)/.demo ## Build the Debian package into dist/
 	@PYTHON=$(BIN)/python systemd/build-deb.sh
 test-home-assistant: $(BIN)/.dev ## Run a real Home Assistant beside a broker and an agent (takes Python 3.13 and PyPI)
 	@PYTHON=$(abspath $(BIN))/python tests/real_home_assistant/run $(ARGS)
+test-node-red: $(BIN)/.dev ## Run the Node-RED flows in a real Node-RED, and their page in a browser
+	@PYTHON=$(abspath $(BIN))/python tests/node_red/run $(ARGS)
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) .venv-oldest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
