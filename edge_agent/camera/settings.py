@@ -183,11 +183,9 @@ class Image(Group):
     brightness: float = setting(
         0.0, "0 changes nothing", title="Brightness", icon="mdi:brightness-6", everyday=True
     )
-    contrast: float = setting(
-        1.0, "1 changes nothing", title="Contrast", icon="mdi:contrast-box", everyday=True
-    )
+    contrast: float = setting(1.0, "1 changes nothing", title="Contrast", icon="mdi:contrast-box")
     saturation: float = setting(
-        1.0, "1 changes nothing, 0 is grey", title="Saturation", icon="mdi:invert-colors", everyday=True
+        1.0, "1 changes nothing, 0 is grey", title="Saturation", icon="mdi:invert-colors"
     )
     sharpness: float = setting(
         1.0, "1 is the camera's normal sharpening", title="Sharpness", icon="mdi:image-filter-black-white"

@@ -200,13 +200,18 @@ def test_the_automations_of_the_documentation_work(house: House) -> None:
     home = house.home
     states = {state["entity_id"]: state for state in home.get("/api/states")}
     automations = {name: state for name, state in states.items() if name.startswith("automation.")}
-    assert len(automations) == len(documented_automations()) >= 1
+    assert len(automations) == len(documented_automations()) >= 3
     assert {state["state"] for state in automations.values()} == {"on"}
     home.call("select.select_option", "profile", option="day")
     home.wait_state("profile", "day")
-    (night,) = (name for name in automations if "night" in name)
-    home.post("/api/services/automation/trigger", {"entity_id": night})
+    before = home.state("snapshot_event")
+    for name in ("automation.porch_night_by_sunset", "automation.porch_snapshot_at_the_doorbell"):
+        home.post("/api/services/automation/trigger", {"entity_id": name})
     home.wait_state("profile", "night")
+    home.wait("a snapshot", lambda: home.state("snapshot_event") != before)
+    since = home.state("snapshot_event") or ""
+    notify = "/api/states/automation.porch_notify_with_picture"
+    home.wait("the message", lambda: (home.get(notify)["attributes"]["last_triggered"] or "") >= since)
 
 
 def test_what_is_gone_here_is_gone_there(house: House) -> None:
