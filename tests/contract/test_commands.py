@@ -57,3 +57,9 @@ async def test_what_is_denied_is_denied_to_the_agent_itself() -> None:
         await commands.execute("lamp", 1, cause="schedule dusk")
     assert caught.value.code == "denied"
     assert calls == []
+
+
+def test_what_is_denied_or_unknown_is_not_among_them() -> None:
+    assert "lamp" in Commands(registry=_lamp([]))
+    assert "lamp" not in Commands(registry=_lamp([]), deny=frozenset({"lamp"}))
+    assert "lump" not in Commands(registry=_lamp([]))
