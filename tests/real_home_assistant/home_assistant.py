@@ -176,10 +176,16 @@ class HomeAssistant:
         return "_".join(unique_id.split("_")[3:])  # edge_agent_<12 hex digits>_<key>
 
     def enable_everything(self) -> None:
-        """Enable what is not by default, as its owner can; it takes them up half a minute later."""
+        """Enable what is not by default, as its owner can, and wait for what that brings.
+
+        Half a minute later it sets MQTT up anew. That would come in the midst of another test: everything is
+        unavailable for a moment then, and a service called in it goes nowhere.
+        """
+        before = self.log().count(_ANEW)
         for entry in self.entities().values():
             if entry["disabled_by"] is not None:
                 self.ask("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
+        self.wait("MQTT set up anew", lambda: self.log().count(_ANEW) > before, timeout_s=90)
 
     def states(self) -> dict[str, str]:
         """Return every state that came by MQTT, by the agent's key; what is disabled has none."""
@@ -231,6 +237,7 @@ class HomeAssistant:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+_ANEW = "Reloading configuration entries because disabled_by changed"
 _OF_ITS_OWN = (
     "[homeassistant.bootstrap] Skipping pip installation",
     "[aiohttp_fast_zlib]",
