@@ -253,6 +253,7 @@ class Agent:
                 # A broken feature stops nobody: it has a named state, and the agent lives on without it.
                 logger.exception("The feature %s did not start", name)
                 self._feature_failed(name, error)
+                self._board.add_missing(feature_type.status_models)
             else:
                 self._features[name] = feature
                 self._feature_states[name] = {"state": "running", "reason": None}
@@ -278,11 +279,10 @@ class Agent:
         return {name: pid for name, pid in pids.items() if pid is not None}
 
     def _loops(self) -> dict[str, Turns]:
-        loops = {"link": self._link.turns, "camera": self._camera.child.turns}
-        loops["publisher"] = self._stream.child.turns
+        children = {"camera": self._camera.child, "publisher": self._stream.child}
         if self._substream is not None:
-            loops["sub_publisher"] = self._substream.service.child.turns
-        return loops
+            children["sub_publisher"] = self._substream.service.child
+        return {"link": self._link.turns, **{name: child.turns for name, child in children.items()}}
 
     def _states(self) -> dict[str, str]:
         camera, stream = self._camera.status().state, self._stream.status().state
@@ -377,7 +377,7 @@ class Agent:
         return {"id": node.id, "name": node.name, "groups": list(node.groups)}
 
     def _stream_status(self) -> dict[str, Any]:
-        sub = self._substream.status() if self._substream is not None else None
+        sub = self._substream.status() if self._substream else None
         return {**self._stream.status().model_dump(mode="json"), "sub": sub}
 
     def _link_status(self) -> dict[str, Any]:
@@ -394,8 +394,7 @@ class Agent:
 
     def _restart_agent(self) -> None:
         self._restart = True
-        # The reply `accepted` goes first.
-        asyncio.get_running_loop().call_soon(self._stopped.set)
+        asyncio.get_running_loop().call_soon(self._stopped.set)  # the reply `accepted` goes first
 
     async def _forever(self) -> None:
         await asyncio.Event().wait()

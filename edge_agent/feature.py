@@ -76,6 +76,8 @@ class Feature:
 
     name: ClassVar[str]
     section: ClassVar[type[BaseModel] | None] = None
+    # The models of this feature's parts of `status`, so that the published contract can describe them.
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {}
 
     def __init__(self, *, host: Host, config: Any) -> None:
         self.host = host

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.camera.bitrate import auto_bitrate_bps
 from edge_agent.camera.capabilities import CameraCapabilities, Control
@@ -60,13 +60,14 @@ class Resolution:
     interrupts: bool = False
 
 
-@dataclass(frozen=True)
-class EffectiveLimit:
+class EffectiveLimit(BaseModel):
     """What a setting may be right now, and because of what."""
 
-    min: float | None
-    max: float | None
-    because: str
+    model_config = ConfigDict(frozen=True)
+
+    min: float | None = Field(description="Null where the camera does not say")
+    max: float | None = Field(description="Null where the camera does not say")
+    because: str = Field(description="What it follows from")
 
 
 def _defaults() -> dict[str, Any]:
@@ -101,16 +102,18 @@ def effective_limits(settings: CameraSettings, capabilities: CameraCapabilities)
     if control is not None or fps_max is not None:
         highest = min((limit for limit in (control.max if control else None, fps_max) if limit), default=None)
         limits["fps"] = EffectiveLimit(
-            control.min if control else None, highest, f"the camera's limit at {video.width}x{video.height}"
+            min=control.min if control else None,
+            max=highest,
+            because=f"the camera's limit at {video.width}x{video.height}",
         )
     exposure = capabilities.controls.get("exposure.time_us")
     if exposure is not None and video.fps > 0:
         frame_us = int(1_000_000 / video.fps)
         by_frame = exposure.max is None or frame_us < exposure.max
         limits["exposure_us"] = EffectiveLimit(
-            exposure.min,
-            frame_us if by_frame else exposure.max,
-            f"a frame at {video.fps:g} fps lasts {frame_us} µs" if by_frame else "the sensor's limit",
+            min=exposure.min,
+            max=frame_us if by_frame else exposure.max,
+            because=f"a frame at {video.fps:g} fps lasts {frame_us} µs" if by_frame else "the sensor's limit",
         )
     return limits
 

@@ -221,12 +221,12 @@ class Adaptive(_Body):
     `active` tells that it would be: it is wanted, and something here encodes.
     """
 
-    active: bool = False
-    target_bps: int | None = None
-    current_bps: int | None = None
-    steps_down: int = 0
-    steps_up: int = 0
-    reason: str | None = None
+    active: bool = Field(False, description="Whether it would be: it is wanted, and something here encodes")
+    target_bps: int | None = Field(None, description="What was asked for")
+    current_bps: int | None = Field(None, description="What is encoded by now")
+    steps_down: int = Field(0, description="How often it was lowered")
+    steps_up: int = Field(0, description="How often it was raised")
+    reason: str | None = Field(None, description="Why it is below the target; null where it is not")
 
     def step_since(self, before: Adaptive) -> Literal["bitrate_lowered", "bitrate_raised"] | None:
         """Return what kind of step was made since, None where there was none or the camera began anew."""
@@ -238,13 +238,13 @@ class Adaptive(_Body):
 class Encoded(_Body):
     """What the stream says of itself, read from what was encoded: never what was asked for."""
 
-    encoder: str
-    width: int
-    height: int
-    profile: str | None = None
-    level: str | None = None
-    keyframe_interval_s: float | None = None  # between the last two keyframes
-    bitrate_bps: int | None = None  # over the last seconds
+    encoder: str = Field(description="What encodes")
+    width: int = Field(description="In pixels")
+    height: int = Field(description="In pixels")
+    profile: str | None = Field(None, description="What a player must know, by the parameter sets")
+    level: str | None = Field(None, description="What it stays within, by the parameter sets")
+    keyframe_interval_s: float | None = Field(None, description="Between the last two keyframes")
+    bitrate_bps: int | None = Field(None, description="Over the last seconds")
 
 
 class SubBeat(_Body):

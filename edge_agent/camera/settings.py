@@ -49,10 +49,10 @@ _UNIT: Final = re.compile(r"_(us|s|k|bps|hz)$")
 class Window(Whole):
     """A rectangle in the picture, in fractions of its width and height, from the upper left."""
 
-    x: float = Field(0.0, ge=0, le=1)
-    y: float = Field(0.0, ge=0, le=1)
-    width: float = Field(1.0, gt=0, le=1)
-    height: float = Field(1.0, gt=0, le=1)
+    x: float = Field(0.0, ge=0, le=1, description="Left edge, as a share of the width")
+    y: float = Field(0.0, ge=0, le=1, description="Upper edge, as a share of the height")
+    width: float = Field(1.0, gt=0, le=1, description="As a share of the width")
+    height: float = Field(1.0, gt=0, le=1, description="As a share of the height")
 
 
 class Exposure(Group):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.camera.capabilities import Reading, SensorReport
 from edge_agent.camera.limits import EffectiveLimit
@@ -47,7 +47,7 @@ class _Part(BaseModel):
 class SensorStatus(SensorReport):
     """What the sensor reported last, and what kind of light that is."""
 
-    scene: Scene | None = None
+    scene: Scene | None = Field(None, description="The kind of light: night is below 3 lux, day from 50")
 
     @classmethod
     def of(cls, reading: Reading | None) -> SensorStatus:
@@ -61,8 +61,8 @@ class SensorStatus(SensorReport):
 class Asked(_Part):
     """A setting that was asked for and holds something else: it was clamped, or the camera rounds."""
 
-    asked: Any
-    holds: Any
+    asked: Any = Field(description="What was asked for")
+    holds: Any = Field(description="What holds")
 
 
 def differing(asked: Mapping[str, Any], settings: CameraSettings | None) -> dict[str, Asked]:
@@ -87,19 +87,22 @@ def for_picture(borrowed: CameraSettings | None, *, usual: CameraSettings | None
 class CameraStatus(_Part):
     """The camera's part of `status`."""
 
-    driver: str | None = None
-    model: str | None = None
-    state: CameraState = "starting"
-    reason: str | None = None
-    since: str
-    restarts: int = 0
-    settings: CameraSettings | None = None
+    driver: str | None = Field(None, description="What talks to it")
+    model: str | None = Field(None, description="The camera's own name")
+    state: CameraState = Field("starting", description="Whether it gives frames; stalled: none for too long")
+    reason: str | None = Field(None, description="Why it does not run")
+    since: str = Field(description="Since when it is in this state")
+    restarts: int = Field(0, description="How often its process was started anew")
+    settings: CameraSettings | None = Field(None, description="What holds, read back; null before it is open")
     sensor: SensorStatus = SensorStatus()
-    effective_limits: dict[str, EffectiveLimit] = {}
-    fps: float | None = None
-    frames: int = 0
-    encoded: Encoded | None = None
-    last_change: dict[str, Any] | None = None
-    # What differs in `settings` for a picture that is being taken, and holds for that only.
-    for_picture: dict[str, Any] | None = None
-    differs: dict[str, Asked] = {}
+    effective_limits: dict[str, EffectiveLimit] = Field(
+        {}, description="What frame rate and exposure time may be with the present settings"
+    )
+    fps: float | None = Field(None, description="Measured over the last seconds")
+    frames: int = Field(0, description="Since its process began")
+    encoded: Encoded | None = Field(None, description="What the encoded stream says of itself")
+    last_change: dict[str, Any] | None = Field(None, description="The last change of settings, and its cause")
+    for_picture: dict[str, Any] | None = Field(
+        None, description="By path: what holds for a picture that is being taken, and for that only"
+    )
+    differs: dict[str, Asked] = Field({}, description="By path: what was asked for and is not what holds")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from edge_agent.contract.json_schema import OPTIONAL
 from edge_agent.contract.reply import ReplyState
 
 __all__ = [
@@ -32,42 +33,44 @@ class _Document(BaseModel):
 class AvailabilityDocument(_Document):
     """Who is online. `offline` is the will's, `stopped` a clean stop's."""
 
-    state: Literal["online", "offline", "stopped"]
+    state: Literal["online", "offline", "stopped"] = Field(
+        description="offline: the broker says so (will); stopped: the agent itself did"
+    )
     epoch: int = Field(description="The connection's start in ms since 1970; a late will has an older one")
 
 
 class NodePart(_Document):
     """Who this node is."""
 
-    id: str
-    name: str
-    groups: list[str]
+    id: str = Field(description="Its level in every topic")
+    name: str = Field(description="What people call it")
+    groups: list[str] = Field(description="The groups whose commands it takes")
 
 
 class DroppedMessages(_Document):
     """What did not fit into the queues while the broker was slow or away."""
 
-    replies: int
-    events: int
+    replies: int = Field(description="Answers")
+    events: int = Field(description="Events, the oldest first")
 
 
 class LinkPart(_Document):
     """The connection to the broker."""
 
     protocol: str | None = Field(description="The version of MQTT that is spoken")
-    epoch: int | None
-    reconnects: int
+    epoch: int | None = Field(description="The connection's start in ms since 1970, as in availability")
+    reconnects: int = Field(description="How often it was lost and made anew")
     denied_subscriptions: list[str] = Field(description="What the broker does not let this node read")
     denied_publishes: list[str] = Field(description="What the broker does not let this node write")
     dropped: DroppedMessages
-    refused_commands: int
+    refused_commands: int = Field(description="Commands that were refused since the start")
 
 
 class FeatureState(_Document):
     """Whether a feature runs, and why not."""
 
-    state: Literal["running", "failed"]
-    reason: str | None
+    state: Literal["running", "failed"] = Field(description="Whether it started")
+    reason: str | None = Field(description="Why it did not")
 
 
 class EnvelopeDocument(_Document):
@@ -87,28 +90,32 @@ class ErrorDocument(_Document):
 
     code: str = Field(description="For machines; see the list of codes")
     message: str = Field(description="For people: what, where, which value, what is allowed")
-    field: str | None
-    value: Any
-    allowed: Any
+    field: str | None = Field(description="Which argument")
+    value: Any = Field(description="What it was")
+    allowed: Any = Field(description="What would have been right, where there is such a thing")
 
 
 class ReplyDocument(_Document):
     """An answer to a command."""
 
     id: str | int | None = Field(description="The caller's own")
-    command: str
+    command: str = Field(description="The command's name")
     state: ReplyState = Field(
         description="accepted and running are on the way; exactly one of the others comes in the end"
     )
-    time: str
-    duration_ms: float
+    time: str = Field(description="When it was answered")
+    duration_ms: float = Field(description="Since the command came in")
     requested: Any = Field(description="The arguments as they came")
     applied: dict[str, Any] = Field(description="What really holds now, read back")
     clamped: list[str] = Field(description="Arguments that were brought to the nearest allowed value")
-    result: dict[str, Any]
-    error: ErrorDocument | None
-    progress: float | None = Field(None, ge=0, le=1, description="With running, where it is known")
-    dry_run: bool | None = Field(None, description="true where nothing was changed because you said so")
+    result: dict[str, Any] = Field(description="What else there is to tell; `clamped_because` has reasons")
+    error: ErrorDocument | None = Field(description="Why not; null where it was not refused")
+    progress: float | None = Field(
+        None, ge=0, le=1, description="With running, where it is known", json_schema_extra=OPTIONAL
+    )
+    dry_run: bool | None = Field(
+        None, description="true where nothing was changed because you said so", json_schema_extra=OPTIONAL
+    )
 
 
 class EventDocument(BaseModel):
@@ -116,14 +123,14 @@ class EventDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    event_type: str
-    time: str
+    event_type: str = Field(description="What happened; see the list of events")
+    time: str = Field(description="When")
 
 
 class CommandDocument(_Document):
     """A command in `capabilities`."""
 
-    description: str
+    description: str = Field(description="What it does")
     main: str | None = Field(description="The argument that a bare payload is the value of")
     arguments: dict[str, Any] = Field(description="JSON Schema")
-    interrupts_stream: bool
+    interrupts_stream: bool = Field(description="Whether the stream may stop for a moment")

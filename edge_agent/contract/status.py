@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -60,6 +60,11 @@ class StatusBoard:
     def add(self, name: str, part: Part) -> None:
         """Take in a part: a function that returns what is so now."""
         self._parts[name] = part
+
+    def add_missing(self, names: Iterable[str]) -> None:
+        """Take in parts that nobody tells: the document keeps all its keys."""
+        for name in names:
+            self._parts[name] = lambda: None
 
     def changed(self) -> None:
         """Something is not as it was last published."""

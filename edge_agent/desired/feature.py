@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from edge_agent.camera.patches import is_same
 from edge_agent.camera.settings import flatten
@@ -37,6 +37,7 @@ class DesiredFeature(Feature):
     """Brings the node to the newest document, once; what is changed after that is shown, not fought."""
 
     name = "desired"
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"desired": DesiredStatus}
 
     def __init__(self, *, host: Host, config: Any = None) -> None:
         super().__init__(host=host, config=config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.desired.document import Desired
 from edge_agent.errors import EdgeAgentError
@@ -19,9 +19,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str
-    message: str
-    field: str | None = None
+    code: str = Field(description="For machines")
+    message: str = Field(description="For people")
+    field: str | None = Field(None, description="Where in the document")
 
     @classmethod
     def of(cls, error: EdgeAgentError) -> Fault:
@@ -58,10 +58,10 @@ class DesiredStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    version: int | None
-    state: State
-    error: Fault | None
-    applied_version: int | None
-    applied_at: str | None
-    ignored: dict[str, Any] | None
-    drift: dict[str, Any]
+    version: int | None = Field(description="That of the newest document that was taken up")
+    state: State = Field(description="pending waits for the camera; none is a node that was told nothing")
+    error: Fault | None = Field(description="Why it could not be brought about")
+    applied_version: int | None = Field(description="The one that was brought about last")
+    applied_at: str | None = Field(description="When")
+    ignored: dict[str, Any] | None = Field(description="One that came since and was not taken up, and why")
+    drift: dict[str, Any] = Field(description="By path: what is wanted, and what something else made of it")

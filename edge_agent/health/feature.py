@@ -16,16 +16,25 @@ from edge_agent.config import Section
 from edge_agent.contract.entity import Entity
 from edge_agent.feature import Feature, Host
 from edge_agent.health.entities import health_entities
-from edge_agent.health.machine import MachineReader
+from edge_agent.health.machine import MachineReader, MachineReading
 from edge_agent.mqtt.message import Outgoing
 
-__all__ = ["HeartbeatConfig", "HeartbeatFeature"]
+__all__ = ["Heartbeat", "HeartbeatConfig", "HeartbeatFeature"]
 
 
 class HeartbeatConfig(Section):
     """How often the machine's vital signs are told."""
 
     interval_s: float = Field(30.0, ge=1, le=3600, description="Seconds between heartbeats")
+
+
+class Heartbeat(MachineReading):
+    """The machine's vital signs, and the agent's own."""
+
+    seq: int = Field(description="Counts the heartbeats since the agent's start")
+    time: str = Field(description="When it was read")
+    uptime_s: float = Field(description="Since the agent's start, by a clock that does not jump")
+    agent_version: str = Field(description="The program's")
 
 
 class HeartbeatFeature(Feature):

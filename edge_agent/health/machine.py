@@ -54,17 +54,17 @@ class _Reading(BaseModel):
 class NetworkReading(_Reading):
     """One interface that is up and has an address."""
 
-    interface: str
-    addresses: tuple[str, ...]
-    wifi_signal_dbm: float | None = None
+    interface: str = Field(description="Its name, like eth0")
+    addresses: tuple[str, ...] = Field(description="Those that others can use")
+    wifi_signal_dbm: float | None = Field(None, description="Null where it is no radio")
     wifi_quality: float | None = Field(None, description="0 to 70 with most drivers; 70 is best")
 
 
 class ProcessReading(_Reading):
     """One process of the agent's."""
 
-    pid: int
-    rss_bytes: int
+    pid: int = Field(description="The process's number")
+    rss_bytes: int = Field(description="Memory in use")
     written_bytes: int | None = Field(description="To the disk, since its start; null where it is not told")
     open_files: int = Field(description="Descriptors of every kind, sockets too")
     cpu_percent: float | None = Field(description="Of one core, since the last reading; null at the first")
@@ -86,17 +86,17 @@ class MachineReading(_Reading):
     """
 
     cpu_percent: float | None = Field(description="Of all cores, since the last reading; null at the first")
-    load_1m: float | None
-    memory_total_bytes: int | None
-    memory_available_bytes: int | None
-    cpu_temperature_c: float | None
+    load_1m: float | None = Field(description="Processes that ran or waited, averaged over a minute")
+    memory_total_bytes: int | None = Field(description="What is built in")
+    memory_available_bytes: int | None = Field(description="What programs may still take")
+    cpu_temperature_c: float | None = Field(description="The processor's")
     disk_total_bytes: int | None = Field(description="Of the file system that holds the state directory")
     disk_free_bytes: int | None = Field(description="What this user may still write there")
-    storage_wear: StorageWear | None
-    under_voltage: bool | None
-    throttled: bool | None
-    clock_synced: bool | None
-    network: tuple[NetworkReading, ...] | None
+    storage_wear: StorageWear | None = Field(description="Null where the disk does not tell")
+    under_voltage: bool | None = Field(description="Whether the supply is too weak now")
+    throttled: bool | None = Field(description="Whether the processor is slowed down now")
+    clock_synced: bool | None = Field(description="Whether a time service holds the clock")
+    network: tuple[NetworkReading, ...] | None = Field(description="Interfaces that are up")
     processes: dict[str, ProcessReading] = Field(description="By role; one that is gone is not there")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.events import Events
@@ -20,11 +20,11 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str
-    grade: Grade
-    since: str
-    message: str
-    advice: str
+    code: str = Field(description="For machines")
+    grade: Grade = Field(description="How bad it is")
+    since: str = Field(description="When it began")
+    message: str = Field(description="What is wrong")
+    advice: str = Field(description="What to do about it")
 
 
 class Health(BaseModel):
@@ -32,8 +32,8 @@ class Health(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Literal["ok"] | Grade
-    problems: int
+    state: Literal["ok"] | Grade = Field(description="As bad as the worst problem; ok where there is none")
+    problems: int = Field(description="How many there are")
 
 
 class Problems:

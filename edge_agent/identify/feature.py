@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,10 +51,20 @@ class _Before(BaseModel):
     overlay: dict[str, bool | float | str] | None = None
 
 
+class IdentifyStatus(BaseModel):
+    """Whether it shows itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: str | None = Field(description="Until when it shows itself; null while it does not")
+    means: list[str] = Field(description="How it does")
+
+
 class IdentifyFeature(Feature):
     """Makes the node show itself, and puts everything back."""
 
     name = "identify"
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"identify": IdentifyStatus}
 
     def __init__(self, *, host: Host, config: None, leds: Leds | None = None) -> None:
         super().__init__(host=host, config=config)

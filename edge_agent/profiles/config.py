@@ -105,10 +105,10 @@ class ProfileStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    active: str | None = None
-    cause: str | None = None
-    since: str | None = None
-    pending: str | None = None
-    hold: HoldStatus | None = None
-    differs: dict[str, Any] = {}
-    available: list[str] = []
+    active: str | None = Field(None, description="The profile that was applied last")
+    cause: str | None = Field(None, description="By whom: a command, a schedule, day and night ...")
+    since: str | None = Field(None, description="When")
+    pending: str | None = Field(None, description="What comes when the hold ends or the camera is there")
+    hold: HoldStatus | None = Field(None, description="What was set by hand is held; null where it is not")
+    differs: dict[str, Any] = Field({}, description="What of the profile holds something else by now")
+    available: list[str] = Field([], description="The names of all profiles")

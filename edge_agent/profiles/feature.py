@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -57,6 +57,7 @@ class ProfilesFeature(Feature):
 
     name = "profiles"
     section = ProfilesConfig
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"profile": ProfileStatus}
 
     def __init__(self, *, host: Host, config: ProfilesConfig) -> None:
         super().__init__(host=host, config=config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from edge_agent.clock import Clock, rfc3339
 
@@ -31,9 +31,9 @@ class HoldStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    until: str | None
-    since: str
-    cause: str
+    until: str | None = Field(description="When it ends; null where it has to be released")
+    since: str = Field(description="When it began")
+    cause: str = Field(description="By whom")
 
 
 class Holding:

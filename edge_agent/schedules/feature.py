@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import BaseModel
 
 from edge_agent.clock import rfc3339
 from edge_agent.config import Configuration
@@ -24,7 +26,7 @@ from edge_agent.schedules.files import Entry
 from edge_agent.schedules.memory import Memory, Result
 from edge_agent.schedules.place import Place, place_of
 from edge_agent.schedules.schedule import Schedule
-from edge_agent.schedules.status import entry_document, schedule_status, sun_document
+from edge_agent.schedules.status import ScheduleStatus, entry_status, schedule_status, sun_status
 from edge_agent.schedules.store import Store, saved_path
 
 __all__ = ["SchedulesFeature"]
@@ -41,6 +43,7 @@ class SchedulesFeature(Feature):
     """Carries out what is due by the clock, each time once, and after a start what should hold now."""
 
     name = "schedules"
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"schedule": ScheduleStatus}
 
     def __init__(self, *, host: Host, config: ProfilesConfig | None = None) -> None:
         # Where schedules are, and by which clock they go, is said in the section `profiles`.
@@ -135,7 +138,7 @@ class SchedulesFeature(Feature):
                 "next_offset": following if following < len(entries) else None,
                 "schedules": [
                     {
-                        **entry_document(entry, engine=self._engine, wrong=self._wrong.get(name)),
+                        **entry_status(entry, engine=self._engine, wrong=self._wrong.get(name)).model_dump(),
                         "file": entry.path or None,
                         "line": entry.line,
                         "definition": entry.schedule.document(),
@@ -235,7 +238,7 @@ class SchedulesFeature(Feature):
         if damaged is not None:
             self._book.file_problems.append(damaged)
         # Loads what computes the sun, away from the event loop.
-        sun_document(place, self.host.clock.now())
+        sun_status(place, self.host.clock.now())
 
     async def _live(self) -> None:
         await self._learn_profiles(self._profiles())
@@ -311,7 +314,7 @@ class SchedulesFeature(Feature):
         fields.pop("time")
         self.host.events.emit("schedule", fields.pop("outcome"), **fields)
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> ScheduleStatus:
         return schedule_status(
             book=self._book, engine=self._engine, wrong=self._wrong, now=self.host.clock.now()
         )

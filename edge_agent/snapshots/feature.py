@@ -10,7 +10,7 @@ from datetime import UTC
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel
 
@@ -36,6 +36,7 @@ from edge_agent.snapshots.store import Store
 from edge_agent.snapshots.thumbnails import Thumbnailer
 from edge_agent.snapshots.transfer import Transfer
 from edge_agent.snapshots.upload.config import UploadConfig
+from edge_agent.snapshots.upload.status import UploadStatus
 from edge_agent.snapshots.upload.uploads import Uploads
 from edge_agent.snapshots.uploads import Uploader
 
@@ -54,6 +55,10 @@ class SnapshotsFeature(Feature):
 
     name = "snapshots"
     section = SnapshotsConfig
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {
+        "snapshot": SnapshotStatus,
+        "upload": UploadStatus,
+    }
 
     def __init__(self, *, host: Host, config: SnapshotsConfig, uploader: Uploader | None = None) -> None:
         super().__init__(host=host, config=config)

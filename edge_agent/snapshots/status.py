@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.snapshots.picture import Picture, PictureFormat
 from edge_agent.snapshots.store import StoreFacts
@@ -15,17 +15,17 @@ class SnapshotStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str | None = None
-    time: str | None = None
-    format: PictureFormat | None = None
-    width: int | None = None
-    height: int | None = None
-    size_bytes: int | None = None
-    sha256: str | None = None
-    cause: str | None = None
-    reason: str | None = None
-    sent_to: tuple[str, ...] = ()
-    count: int = 0
+    id: str | None = Field(None, description="The last picture's")
+    time: str | None = Field(None, description="When it was taken")
+    format: PictureFormat | None = Field(None, description="Its format")
+    width: int | None = Field(None, description="In pixels")
+    height: int | None = Field(None, description="In pixels")
+    size_bytes: int | None = Field(None, description="Of its file")
+    sha256: str | None = Field(None, description="Of its file")
+    cause: str | None = Field(None, description="Who asked for it")
+    reason: str | None = Field(None, description="What the asker called it")
+    sent_to: tuple[str, ...] = Field((), description="Where it went")
+    count: int = Field(0, description="How many were taken since the start")
     store: StoreFacts = StoreFacts()
 
     @classmethod

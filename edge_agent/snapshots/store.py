@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.clock import Clock
 from edge_agent.errors import RefusedError, StorageError
@@ -43,14 +43,14 @@ class StoreFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: StoreState = "starting"
-    reason: str | None = None
-    count: int | None = None
-    size_bytes: int | None = None
-    oldest: str | None = None
-    newest: str | None = None
-    locked: int | None = None
-    free_bytes: int | None = None
+    state: StoreState = Field("starting", description="checking: pictures may be there that it does not know yet")
+    reason: str | None = Field(None, description="Why it is not ready, in words")
+    count: int | None = Field(None, description="Pictures that are kept")
+    size_bytes: int | None = Field(None, description="Of all that is kept")
+    oldest: str | None = Field(None, description="When the oldest was taken")
+    newest: str | None = Field(None, description="When the newest was taken")
+    locked: int | None = Field(None, description="Pictures that are never removed by themselves")
+    free_bytes: int | None = Field(None, description="What the disk still takes")
 
 
 class Store:

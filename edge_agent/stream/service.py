@@ -28,7 +28,7 @@ from edge_agent.stream.messages import BEAT, CONFIGURE, PublisherBeat, Publisher
 from edge_agent.stream.record import PublisherRecord
 from edge_agent.stream.server_side import ServerSide
 from edge_agent.stream.server_watch import ServerWatch
-from edge_agent.stream.status import LeftOut, StreamMode, StreamStatus
+from edge_agent.stream.status import VITALS, LeftOut, StreamMode, StreamStatus
 from edge_agent.stream.tally import Tally
 from edge_agent.stream.viewing import Viewing, path_name
 from edge_agent.stream.welcome import Welcome
@@ -41,7 +41,6 @@ _WATCH_EVERY_S: Final = 1.0
 _MEASURED_AFTER_S: Final = 1.5
 # How long the publisher may be in one call, beyond which it is ended; mostly the call has a limit itself.
 _MAY_TAKE_S: Final = {"write": 6.5, "handshake": 10.0}
-_VITALS: Final = ("state", "fps", "bitrate_bps", "last_packet_age_s", "frames", "dropped", "reconnects")
 _ENCODING_SHOWS_AFTER_S: Final = 3.0
 _ADDRESS_HOLDS_S: Final = 60.0
 
@@ -199,7 +198,7 @@ class StreamService:
     def vitals(self) -> dict[str, Any]:
         """Return the few of its figures that go into each heartbeat."""
         status = self.status().model_dump(mode="json")
-        return {name: status[name] for name in _VITALS}
+        return {name: status[name] for name in VITALS}
 
     def capabilities(self) -> dict[str, Any]:
         """Return `capabilities.stream`."""

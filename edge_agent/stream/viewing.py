@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.stream.config import StreamServerConfig
 
@@ -29,10 +29,10 @@ class ViewingUrls(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rtsp: str | None = None
-    webrtc: str | None = None
-    whep: str | None = None
-    hls: str | None = None
+    rtsp: str | None = Field(None, description="For players like VLC and ffplay")
+    webrtc: str | None = Field(None, description="A page for browsers, with little delay")
+    whep: str | None = Field(None, description="For players that speak WHEP")
+    hls: str | None = Field(None, description="A page for browsers, some seconds late")
 
 
 def path_name(url: str) -> str:

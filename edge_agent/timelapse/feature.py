@@ -9,9 +9,9 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from types import TracebackType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from edge_agent.clock import rfc3339
 from edge_agent.contract.command import Arguments, Call, Outcome, command
@@ -23,7 +23,7 @@ from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.schedules.place import timezone_of
 from edge_agent.storage import write_atomically
 from edge_agent.timelapse.plan import NAME, Plan
-from edge_agent.timelapse.run import Progress, Run
+from edge_agent.timelapse.run import Progress, Run, TimelapseStatus
 
 __all__ = ["TimelapseFeature"]
 
@@ -60,6 +60,7 @@ class TimelapseFeature(Feature):
     """Takes pictures at intervals, through the command `snapshot`."""
 
     name = "timelapse"
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"timelapse": TimelapseStatus}
 
     def __init__(self, *, host: Host, config: Any) -> None:
         super().__init__(host=host, config=config)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, tzinfo
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from edge_agent.clock import Clock
 from edge_agent.errors import EdgeAgentError
@@ -41,6 +41,45 @@ class Progress(BaseModel):
     last_at: AwareDatetime | None = None
     last_error: str | None = None
     ended_at: AwareDatetime | None = None
+
+
+class PlanStatus(BaseModel):
+    """What was asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    interval_s: float = Field(description="From picture to picture")
+    begins_at: str = Field(description="The time of the first picture")
+    ends_at: str | None = Field(description="No picture comes after it; null where that is not limited")
+    count: int | None = Field(description="After so many it ends; null where that is not limited")
+    between_from: str | None = Field(description="The time of the day from which pictures are taken")
+    between_until: str | None = Field(description="The time of the day until which pictures are taken")
+    snapshot: dict[str, Any] = Field(description="What each picture's command is given")
+
+
+class RunStatus(BaseModel):
+    """One time-lapse."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="Its name")
+    state: RunState = Field(description="Whether it takes pictures")
+    taken: int = Field(description="Pictures that were taken")
+    failed: int = Field(description="Pictures that could not be taken")
+    missed: int = Field(description="Pictures that were due while the agent was off or still busy")
+    last_error: str | None = Field(description="Why the last one that failed did")
+    next_at: str | None = Field(description="When the next picture is due")
+    last_at: str | None = Field(description="When the last picture was taken")
+    ended_at: str | None = Field(description="When it ended")
+    plan: PlanStatus
+
+
+class TimelapseStatus(BaseModel):
+    """Every time-lapse, the running ones with the time of the next picture."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: list[RunStatus] = Field(description="All that are known")
 
 
 class Run:

@@ -98,5 +98,5 @@ class House:
 
 def status(feature: SchedulesFeature) -> dict[str, Any]:
     value: Any = feature.status()["schedule"]()
-    document: dict[str, Any] = value
+    document: dict[str, Any] = value.model_dump(mode="json")
     return document

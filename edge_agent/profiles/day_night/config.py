@@ -11,7 +11,7 @@ from edge_agent.config import Section
 from edge_agent.contract.command import Arguments
 from edge_agent.profiles.day_night.decider import Phase
 
-__all__ = ["DayNightArguments", "DayNightConfig", "OutputConfig", "Rules", "SourceChoice"]
+__all__ = ["DayNightArguments", "DayNightConfig", "Mode", "OutputConfig", "Rules", "SourceChoice"]
 
 Mode = Literal["auto", "day", "night", "off"]
 SourceChoice = Literal["auto", "lux", "sun", "topic"]

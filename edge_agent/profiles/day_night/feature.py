@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,6 +26,7 @@ from edge_agent.profiles.day_night.entities import DAY_NIGHT_ENTITIES
 from edge_agent.profiles.day_night.gpio import Pin, open_pin
 from edge_agent.profiles.day_night.light import Light, Said, understood
 from edge_agent.profiles.day_night.outputs import Kind, Outputs
+from edge_agent.profiles.day_night.status import DayNightStatus, PendingPhase, RulesStatus
 from edge_agent.profiles.day_night.sun import Place
 from edge_agent.profiles.switcher import Switch, Switcher
 from edge_agent.storage import Remembered
@@ -53,6 +54,7 @@ class DayNightFeature(Feature):
     """Decides between day and night where it is asked to, and switches what follows from it."""
 
     name = "day_night"
+    status_models: ClassVar[Mapping[str, type[BaseModel]]] = {"day_night": DayNightStatus}
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class DayNightFeature(Feature):
 
     def status(self) -> Mapping[str, Part]:
         """Return whether it is day, and why."""
-        return {"day_night": self._document}
+        return {"day_night": self._status}
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of day and night."""
@@ -309,25 +311,25 @@ class DayNightFeature(Feature):
         else:
             self.host.problems.set("day_night_not_saved", None)
 
-    def _document(self) -> dict[str, Any]:
+    def _status(self) -> DayNightStatus:
         host, rules = self.host, self._rules
         automatic = rules.mode == "auto"
         in_s = self._decider.changes_in(at_s=host.clock.monotonic(), dwell_s=rules.dwell_s)
         elevation_deg = self._light.sun_elevation_deg(host.clock.now())
         pending = None
         if automatic and in_s is not None:
-            pending = {"phase": self._said.says, "in_s": round(in_s, 1)}
+            pending = PendingPhase(phase=self._said.says, in_s=round(in_s, 1))
         because = self._said.because if automatic else {"off": "it is off"}.get(rules.mode, "it was said")
-        return {
-            "mode": rules.mode,
-            "phase": None if rules.mode == "off" else self._taken,
-            "source": self._said.source if automatic else None,
-            "lux": self._light.lux,
-            "lux_fresh": self._light.lux_is_fresh,
-            "sun_elevation_deg": None if elevation_deg is None else round(elevation_deg, 2),
-            "since": self._since if self._taken else None,
-            "because": because,
-            "pending": pending,
-            "outputs": [output.model_dump() for output in self._outputs.status],
-            "rules": rules.model_dump(exclude={"mode"}),
-        }
+        return DayNightStatus(
+            mode=rules.mode,
+            phase=None if rules.mode == "off" else self._taken,
+            source=self._said.source if automatic else None,
+            lux=self._light.lux,
+            lux_fresh=self._light.lux_is_fresh,
+            sun_elevation_deg=None if elevation_deg is None else round(elevation_deg, 2),
+            since=self._since if self._taken else None,
+            because=because,
+            pending=pending,
+            outputs=self._outputs.status,
+            rules=RulesStatus(**rules.model_dump(exclude={"mode"})),
+        )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.errors import EdgeAgentError
 from edge_agent.mqtt.message import Outgoing
@@ -24,10 +24,10 @@ class OutputStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    kind: Kind
-    phase: Phase | None = None
-    error: str | None = None
+    name: str = Field(description="As configured")
+    kind: Kind = Field(description="An infrared filter or a lamp")
+    phase: Phase | None = Field(None, description="What it was last switched to; null: not yet")
+    error: str | None = Field(None, description="What is wrong with it")
 
 
 class Outputs:

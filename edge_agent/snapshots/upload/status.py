@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["UploadFailure", "UploadStatus"]
 
@@ -14,9 +14,9 @@ class UploadFailure(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str
-    message: str
-    time: str
+    code: str = Field(description="For machines")
+    message: str = Field(description="What went wrong")
+    time: str = Field(description="When")
 
 
 class UploadStatus(BaseModel):
@@ -28,15 +28,15 @@ class UploadStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Literal["off", "idle", "uploading", "backing_off", "failed"]
-    reason: str | None = None
-    url: str | None = None
-    waiting: int = 0
-    uploading: int = 0
-    parked: int = 0
-    damaged: int = 0
-    oldest: str | None = None
-    bytes: int = 0
-    uploaded: int = 0
-    last_success: str | None = None
-    last_error: UploadFailure | None = None
+    state: Literal["off", "idle", "uploading", "backing_off", "failed"] = Field(description="backing_off: a server is away or says later; failed: the spool cannot be used")
+    reason: str | None = Field(None, description="Why it is not ok, in words")
+    url: str | None = Field(None, description="Where to, without secrets")
+    waiting: int = Field(0, description="Pictures that wait")
+    uploading: int = Field(0, description="Pictures that are on the way")
+    parked: int = Field(0, description="Pictures that the server does not take")
+    damaged: int = Field(0, description="Pictures that cannot be read any more")
+    oldest: str | None = Field(None, description="When the oldest that is kept was taken")
+    bytes: int = Field(0, description="Of all that is kept")
+    uploaded: int = Field(0, description="Pictures since the start")
+    last_success: str | None = Field(None, description="When the last one arrived")
+    last_error: UploadFailure | None = Field(None, description="The last thing that went wrong")
