@@ -45,7 +45,10 @@ contract: $(BIN)/.dev ## Write the published contract into topics/
 	@$(BIN)/edge-agent contract topics
 	@$(BIN)/python -m edge_agent.client_source && $(BIN)/ruff format --quiet edge_agent/client/commands.py
 
-.PHONY: contract-check
+examples: $(BIN)/.dev ## Write topics/examples anew, from a real run (takes mosquitto)
+	@$(BIN)/python -m tests.examples topics
+
+.PHONY: examples contract-check
 contract-check: $(BIN)/.dev
 	@$(BIN)/edge-agent contract --check topics
 	@$(BIN)/python -m edge_agent.client_source --check

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from edge_agent import CONTRACT_VERSION
 from edge_agent.contract.command import CommandSpec
@@ -17,8 +16,9 @@ from edge_agent.contract.documents import (
     EventDocument,
     ReplyDocument,
 )
+from edge_agent.contract.json_schema import arguments_schema, components, resolved
 
-__all__ = ["Channel", "asyncapi_document", "base_channels"]
+__all__ = ["Channel", "asyncapi_document", "base_channels", "command_payload"]
 
 _ROOT: Final = "edge/v1"
 
@@ -38,7 +38,11 @@ class Channel:
 
 
 def base_channels(
-    *, status: type[BaseModel], heartbeat: type[BaseModel], capabilities: type[BaseModel]
+    *,
+    status: type[BaseModel],
+    heartbeat: type[BaseModel],
+    capabilities: type[BaseModel],
+    desired: type[BaseModel],
 ) -> tuple[Channel, ...]:
     """Return the channels that every node has, the commands' own apart."""
     return (
@@ -83,6 +87,14 @@ def base_channels(
             model=EventDocument,
         ),
         Channel(
+            name="desired",
+            topic="desired",
+            direction="receive",
+            summary="The wanted state: what a node that was offline comes back to",
+            model=desired,
+            retained=True,
+        ),
+        Channel(
             name="image_latest",
             topic="image/latest",
             direction="send",
@@ -96,9 +108,12 @@ def base_channels(
 def asyncapi_document(channels: Iterable[Channel], commands: Iterable[CommandSpec]) -> dict[str, Any]:
     """Return the document. Schemas are under `components`, each once."""
     channels, commands = list(channels), sorted(commands, key=lambda spec: spec.name)
-    models = [channel.model for channel in channels if channel.model is not None]
-    references, schemas = _schemas(
-        [*models, ReplyDocument], [EnvelopeDocument, *(spec.arguments for spec in commands)]
+    sent, taken = (
+        [channel.model for channel in channels if channel.model and channel.direction == way]
+        for way in ("send", "receive")
+    )
+    references, schemas = components(
+        [*sent, ReplyDocument], [*taken, EnvelopeDocument, *(spec.arguments for spec in commands)]
     )
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
@@ -164,8 +179,8 @@ def _add_command(
     document: dict[str, Any], spec: CommandSpec, references: Mapping[type[BaseModel], dict[str, Any]]
 ) -> None:
     name, reply = f"cmd_{spec.name}", f"reply_{spec.name}"
-    arguments = document["components"]["schemas"]
-    payload = _with_envelope(references[spec.arguments], arguments, spec)
+    schemas = document["components"]["schemas"]
+    payload = command_payload(spec, resolved(references[spec.arguments], schemas))
     _add(
         document,
         Channel(name=name, topic=f"cmd/{spec.name}", direction="receive", summary=spec.description),
@@ -188,30 +203,18 @@ def _add_command(
     }
 
 
-def _with_envelope(
-    reference: Mapping[str, Any], schemas: Mapping[str, Any], spec: CommandSpec
-) -> dict[str, Any]:
-    """Return what a command's topic takes: its closed arguments, the envelope's keys among them."""
-    arguments = schemas[str(reference["$ref"]).rpartition("/")[2]]
-    envelope = schemas[EnvelopeDocument.__name__]
-    taken = {
+def command_payload(spec: CommandSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of what a command's topic takes: its arguments, and the keys of every command."""
+    taken: dict[str, Any] = {
         **arguments,
         "description": spec.description,
-        "properties": {**arguments.get("properties", {}), **envelope["properties"]},
+        "properties": {
+            **arguments.get("properties", {}),
+            **arguments_schema(EnvelopeDocument)["properties"],
+        },
     }
     if spec.main is None:
         return taken
     # A bare value is that of the main argument.
-    return {"oneOf": [taken, arguments["properties"][spec.main]]}
-
-
-def _schemas(
-    documents: Iterable[type[BaseModel]], arguments: Iterable[type[BaseModel]]
-) -> tuple[dict[type[BaseModel], dict[str, Any]], dict[str, Any]]:
-    wanted: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
-        *((model, "serialization") for model in dict.fromkeys(documents)),
-        *((model, "validation") for model in dict.fromkeys(arguments)),
-    ]
-    found, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
-    references = {model: dict(reference) for (model, _mode), reference in found.items()}
-    return references, dict(sorted(definitions.get("$defs", {}).items()))
+    definitions = {"$defs": taken.pop("$defs")} if "$defs" in taken else {}
+    return {**definitions, "anyOf": [taken, taken["properties"][spec.main]]}

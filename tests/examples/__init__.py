@@ -1,0 +1,1 @@
+"""Examples of everything on the wire, taken from a real run."""
