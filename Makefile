@@ -51,6 +51,7 @@ examples: $(BIN)/.dev ## Write topics/examples anew, from a real run (takes mosq
 .PHONY: examples contract-check
 contract-check: $(BIN)/.dev
 	@$(BIN)/edge-agent contract --check topics
+	@$(BIN)/edge-agent contract --compatible-with topics/released
 	@$(BIN)/python -m edge_agent.client_source --check
 
 bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes

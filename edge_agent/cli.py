@@ -373,10 +373,27 @@ def cameras(
 def contract(
     directory: Annotated[Path, typer.Argument(help="Where to write to.")] = Path("topics"),
     verify: Annotated[bool, typer.Option("--check", help="Write nothing; fail where it is stale.")] = False,
+    compatible_with: Annotated[
+        Path | None,
+        typer.Option(help="Only compare with a released one: a directory, commands.json or asyncapi.yaml."),
+    ] = None,
 ) -> None:
-    """Write the published contract: every command with the JSON Schema of its arguments."""
-    from edge_agent.catalogue import write_contract  # noqa: PLC0415 - `--help` stays quick
+    """Write the published contract: AsyncAPI, JSON Schemas, the reference, access lists.
 
+    With --compatible-with say what the present one breaks and adds; ends with 1 where it breaks something.
+    """
+    from edge_agent.catalogue import contract_files, write_contract  # noqa: PLC0415 - `--help` stays quick
+
+    if compatible_with is not None:
+        from edge_agent.released import differences  # noqa: PLC0415 - see above
+
+        found = differences(compatible_with, contract_files(discover()))
+        for difference in found:
+            typer.secho(str(difference), fg="red" if difference.breaks else None)
+        if any(difference.breaks for difference in found):
+            raise typer.Exit(1)
+        typer.echo(f"Nothing of {compatible_with} is broken.")
+        return
     stale = write_contract(directory, discover(), dry_run=verify)
     for path in stale:
         typer.echo(f"{path} {'is stale: run `make contract`' if verify else 'written'}")

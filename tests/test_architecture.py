@@ -82,6 +82,8 @@ ALLOWED: dict[str, set[str]] = {
     "asyncapi": {*_GROUND, "contract"},
     "reference": {"asyncapi", "contract"},
     "documents": {*_GROUND, "camera", "contract", "feature", "health.feature", "health.problems", "stream"},
+    "released": {"contract", "errors"},
+    "documents": {*_GROUND, "camera", "contract", "feature", "health.problems", "stream"},
     "client": {"clock", "contract.reply", "contract.topics", "errors", "mqtt"},
     "client_source": {"catalogue", "contract", "feature", "storage"},
     "console": {*_GROUND, "config", "contract.reply", "feature", "mqtt"},
@@ -97,6 +99,8 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.doctor",
             "console.run", "console.schedule", "console.schedule_picture", "demo", "feature",
             "stream.support", "stream.url"},
+    "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "config", "console", "console.run",
+            "console.schedule", "console.schedule_picture", "demo", "feature", "released"},
     "__main__": {"cli"},
 }  # fmt: skip
 
@@ -122,6 +126,9 @@ FOREIGN: dict[str, set[str]] = {
         "demo.contact_sheet",
         "snapshots.video",
     },
+    "yaml": {"catalogue", "configuration", "profiles", "demo", "released"},
+    "requests": {"stream"},
+    "av": {"camera", "camera.drivers", "camera.overlay", "stream", "demo", "demo.contact_sheet"},
     "numpy": {"camera.drivers", "camera.overlay"},
     "PIL": {
         "camera",
