@@ -16,9 +16,8 @@ from edge_agent.contract.command import CommandSpec, declared
 from edge_agent.contract.documents import ReplyDocument
 from edge_agent.contract.json_schema import arguments_schema, canonical, document_schema
 from edge_agent.desired.document import Desired
-from edge_agent.documents import CapabilitiesDocument, status_model
+from edge_agent.documents import CapabilitiesDocument, heartbeat_model, status_model
 from edge_agent.feature import Feature
-from edge_agent.health.feature import HeartbeatDocument
 from edge_agent.reference import reference
 from edge_agent.storage import write_atomically
 from edge_agent.stream.service import StreamService
@@ -56,7 +55,7 @@ def contract_files(features: Mapping[str, type[Feature]]) -> dict[str, str]:
     specs = sorted(command_specs(features), key=lambda spec: spec.name)
     channels = base_channels(
         status=status_model(features.values()),
-        heartbeat=HeartbeatDocument,
+        heartbeat=heartbeat_model(),
         capabilities=CapabilitiesDocument,
         desired=Desired,
     )

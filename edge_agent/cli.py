@@ -16,6 +16,7 @@ import typer
 from pydantic import BaseModel
 
 from edge_agent import __version__
+from edge_agent.cli_contract import complete_argument, complete_command, contract
 from edge_agent.config import Configuration, load
 from edge_agent.errors import ConfigError, EdgeAgentError, LinkError, RefusedError
 from edge_agent.feature import Feature, discover
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 schedule_app = typer.Typer(help="What schedules will do.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
+app.command()(contract)
 
 _EXIT_USAGE = 2
 _EXIT_NO_BROKER = 5
@@ -198,10 +200,18 @@ def doctor(
 
 @app.command()
 def send(
-    command: Annotated[str, typer.Argument(help="Like exposure, framerate, snapshot, stream ...")],
+    command: Annotated[
+        str,
+        typer.Argument(
+            help="Like exposure, framerate, snapshot, stream ...", autocompletion=complete_command
+        ),
+    ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="key=value ..., one JSON object, or one bare value like 25 or ON"),
+        typer.Argument(
+            help="key=value ..., one JSON object, or one bare value like 25 or ON",
+            autocompletion=complete_argument,
+        ),
     ] = None,
     node: Annotated[
         str | None, typer.Option("--node", "-n", help="Default: the configuration's node.id")
@@ -367,38 +377,6 @@ def cameras(
     for entry in entries:
         table.add_row(entry.driver, entry.available, "yes" if entry.chosen else "", entry.description)
     Console().print(table)
-
-
-@app.command()
-def contract(
-    directory: Annotated[Path, typer.Argument(help="Where to write to.")] = Path("topics"),
-    verify: Annotated[bool, typer.Option("--check", help="Write nothing; fail where it is stale.")] = False,
-    compatible_with: Annotated[
-        Path | None,
-        typer.Option(help="Only compare with a released one: a directory, commands.json or asyncapi.yaml."),
-    ] = None,
-) -> None:
-    """Write the published contract: AsyncAPI, JSON Schemas, the reference, access lists.
-
-    With --compatible-with say what the present one breaks and adds; ends with 1 where it breaks something.
-    """
-    from edge_agent.catalogue import contract_files, write_contract  # noqa: PLC0415 - `--help` stays quick
-
-    if compatible_with is not None:
-        from edge_agent.released import differences  # noqa: PLC0415 - see above
-
-        found = differences(compatible_with, contract_files(discover()))
-        for difference in found:
-            typer.secho(str(difference), fg="red" if difference.breaks else None)
-        if any(difference.breaks for difference in found):
-            raise typer.Exit(1)
-        typer.echo(f"Nothing of {compatible_with} is broken.")
-        return
-    stale = write_contract(directory, discover(), dry_run=verify)
-    for path in stale:
-        typer.echo(f"{path} {'is stale: run `make contract`' if verify else 'written'}")
-    if verify and stale:
-        raise typer.Exit(1)
 
 
 @app.command()

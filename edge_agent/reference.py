@@ -10,6 +10,7 @@ from edge_agent.contract.codes import ERROR_CODES, EVENTS
 from edge_agent.contract.command import CommandSpec
 from edge_agent.contract.documents import EnvelopeDocument, ReplyDocument
 from edge_agent.contract.json_schema import arguments_schema, document_schema, resolved
+from edge_agent.health.codes import PROBLEM_CODES
 
 __all__ = ["Row", "reference", "rows"]
 
@@ -44,6 +45,11 @@ def reference(channels: Iterable[Channel], commands: Iterable[CommandSpec]) -> s
     lines += _table(
         ("code", "meaning", "what to do"),
         ((f"`{name}`", code.meaning, code.advice) for name, code in ERROR_CODES.items()),
+    )
+    lines += ["", "## Problems", "", "In `status.problems` and `event/problem`.", ""]
+    lines += _table(
+        ("code", "grade", "what to do"),
+        ((f"`{name}`", kind.grade, kind.advice) for name, kind in PROBLEM_CODES.items()),
     )
     lines += ["", "## Events", "", "On `event/<kind>`, each with `event_type` and `time`.", ""]
     lines += _table(
