@@ -34,6 +34,8 @@ ERROR_CODES: Final[dict[str, Code]] = {
     "busy": Code("Too much is under way, or the node is stopping", "Send it again a moment later"),
     "interrupted": Code("The agent was stopped while it was under way", "See `status`; send it anew"),
     "duplicate_command": Code("Two features have a command of that name", "Remove one of them"),
+    "rate_limited": Code("More commands come than this node takes", "Wait as the message says"),
+    "read_only": Code("This node may only be looked at", "See `commands.read_only` in its configuration"),
     # settings
     "not_offered": Code("This camera or node does not have it", "See `capabilities.camera.unavailable`"),
     "out_of_range": Code("With `strict`: it would have been clamped", "Take a value that `allowed` has"),
@@ -56,6 +58,46 @@ ERROR_CODES: Final[dict[str, Code]] = {
     "invalid_options": Code("The driver's options are wrong", "Mend `camera.options`"),
     "gpio_failed": Code("A pin could not be switched", "See the message; check wiring and rights"),
     "gpio_missing": Code("The package for pins is not installed", "Install gpiozero"),
+    "cancelled": Code("The pictures were given up", "Ask for them again"),
+    # pictures and their store
+    "unknown_picture": Code("There is no such picture", "`images` with `action` list"),
+    "picture_exists": Code("There is a picture of that id already", "Send it once"),
+    "picture_damaged": Code("A picture cannot be read any more", "Look at the disk"),
+    "outside_the_store": Code("It is none of the store's own files", "Name a picture of the store"),
+    "locked": Code("A picture is locked", "Unlock it, or give `force`"),
+    "no_thumbnail": Code("The picture cannot be made small", "Get it in full"),
+    "not_jpeg": Code("image/latest carries JPEG alone", "`images` with `action` get sends it"),
+    "store_full": Code("The store takes no more", "Unlock or delete pictures, or raise `snapshots.limit_mb`"),
+    "store_failed": Code("The store cannot be used", "See the message; check space and rights"),
+    "disk_full": Code("The disk is full", "Free space"),
+    "video_failed": Code("The video was not made", "See the message"),
+    # uploads
+    "not_configured": Code("This node has no uploads", "Set `upload.url`"),
+    "upload_not_configured": Code(
+        "There is nowhere to upload to", "Set `upload.url`, or give an allowed URL"
+    ),
+    "upload_not_allowed": Code("The URL is not allowed", "See `upload.allow` in the configuration"),
+    "address_not_allowed": Code(
+        "The URL leads into a private network", "Set `upload.allow_private` where that is meant"
+    ),
+    "invalid_url": Code("The URL makes no picture's address", "Mend `upload.url`"),
+    "upload_failed": Code("The upload failed", "See the message; it is tried again"),
+    "unreachable": Code("The server cannot be reached", "Check `upload.url` and the network"),
+    "dns_failed": Code("The server's name cannot be looked up", "Check `upload.url` and the name server"),
+    "broke_off": Code("The server broke off", "Nothing: it is tried again"),
+    "bad_answer": Code("The server does not answer as HTTP says", "Check `upload.url` and the server"),
+    "not_parked": Code("The upload is not parked", "See `status.upload`"),
+    "spool_full": Code(
+        "As many uploads wait as are kept", "See why nothing is uploaded, or raise `upload.limit_mb`"
+    ),
+    "spool_unusable": Code("The uploads cannot be kept", "See the message; check space and rights"),
+    "content_damaged": Code("The upload's picture is damaged", "Look at the disk"),
+    "record_damaged": Code("The upload's record is damaged", "Look at the disk"),
+    # time-lapses, and the node itself
+    "unknown_timelapse": Code("There is no such time-lapse", "`timelapse` with `action` list"),
+    "already_running": Code("It is running already", "Stop it first, or give another name"),
+    "not_stopped": Code("Only what was stopped can be resumed", "See `status.timelapse`"),
+    "no_means": Code("The node has nothing to show itself by", "The message says why"),
     # the stream
     "stream_stopped": Code("The stream has to be started first", "`stream` with `action` start"),
     "stream_failed": Code("The server failed or refused", "See the message"),
@@ -66,6 +108,8 @@ ERROR_CODES: Final[dict[str, Code]] = {
     "stream_refused_credentials": Code("The server refused name or password", "Mend `stream.url`"),
     "server_refused": Code("The server's API refused", "Check `stream.server`'s name and password"),
     "server_nonsense": Code("The server's API answers what cannot be understood", "Is it MediaMTX's API?"),
+    "stream_tls_failed": Code("The server's encryption failed", "Check certificates, names and the clock"),
+    "stream_unsupported": Code("What is installed cannot publish so", "See the message"),
     # the link
     "broker_unreachable": Code("The broker cannot be reached", "Check `mqtt.host` and the network"),
     "broker_refused": Code("The broker refused the connection", "See the broker's log"),
@@ -82,6 +126,8 @@ ERROR_CODES: Final[dict[str, Code]] = {
     "duplicate_client_id": Code("Another client has the same identity", "Give each node its own `node.id`"),
     "message_invalid": Code("A message cannot be sent as it is", "A fault of the program: report it"),
     "message_too_large": Code("It is larger than the broker takes", "Raise the broker's limit"),
+    "publish_denied": Code("The broker refused the message", "Mend its access list; topics/acl has one"),
+    "replaced": Code("A later message took its place", "Nothing: the later one counts"),
     # the program
     "config": Code("The configuration cannot be used", "`edge-agent check` says where"),
     "storage_failed": Code("The disk refused", "Check space and rights"),
@@ -145,4 +191,21 @@ EVENTS: Final[dict[str, dict[str, str]]] = {
         "pending": "It waits for the camera: `version`",
         "none": "Nothing is wanted any more",
     },
+    "upload": {
+        "done": "A picture arrived: `ticket`, `id`, `origin`, `size_bytes`, `attempts`, `found`",
+        "parked": "The server does not take it: also `code`, `message`; it is kept",
+        "damaged": "It cannot be read any more: `ticket`, `code`, `message`; it is set aside",
+    },
+    "timelapse": {
+        "started": "It began: `name`",
+        "stopped": "It was stopped: `name`",
+        "resumed": "It goes on: `name`",
+        "finished": "It came to its end: `name`",
+        "failing": "Pictures cannot be taken: `name`, `error`",
+        "taking_again": "Pictures can be taken again: `name`",
+        "missed": "Pictures were not taken in time: `name`, `count`, `reason`",
+        "clock_jumped": "The clock was set: `name`; it goes on by the new time",
+    },
+    "identify": {"started": "It shows itself: `duration_s`, `means`", "ended": "It does no more"},
+    "log": {"lines": "New lines: `lines`, `dropped`", "ended": "No more lines are told"},
 }

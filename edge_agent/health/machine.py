@@ -73,7 +73,7 @@ class ProcessReading(_Reading):
 class StorageWear(_Reading):
     """What the card or the eMMC says of its age; SD cards mostly say nothing."""
 
-    device: str
+    device: str = Field(description="Its name")
     life_used_percent: int | None = Field(description="Up to so much, in steps of ten; above 100 is worn out")
     state: Literal["normal", "warning", "urgent"] | None = Field(description="Of its reserve blocks")
 

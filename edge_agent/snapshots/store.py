@@ -43,7 +43,9 @@ class StoreFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: StoreState = Field("starting", description="checking: pictures may be there that it does not know yet")
+    state: StoreState = Field(
+        "starting", description="checking: pictures may be there that it does not know yet"
+    )
     reason: str | None = Field(None, description="Why it is not ready, in words")
     count: int | None = Field(None, description="Pictures that are kept")
     size_bytes: int | None = Field(None, description="Of all that is kept")

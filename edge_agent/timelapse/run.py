@@ -13,7 +13,7 @@ from edge_agent.clock import Clock
 from edge_agent.errors import EdgeAgentError
 from edge_agent.timelapse.plan import Plan
 
-__all__ = ["Progress", "Run", "RunState"]
+__all__ = ["Progress", "Run", "RunState", "TimelapseStatus"]
 
 RunState = Literal["running", "stopped", "finished"]
 

@@ -28,7 +28,9 @@ class UploadStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Literal["off", "idle", "uploading", "backing_off", "failed"] = Field(description="backing_off: a server is away or says later; failed: the spool cannot be used")
+    state: Literal["off", "idle", "uploading", "backing_off", "failed"] = Field(
+        description="backing_off: a server is away or says later; failed: the spool cannot be used"
+    )
     reason: str | None = Field(None, description="Why it is not ok, in words")
     url: str | None = Field(None, description="Where to, without secrets")
     waiting: int = Field(0, description="Pictures that wait")
