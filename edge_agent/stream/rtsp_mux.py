@@ -36,6 +36,7 @@ _REPORT_EVERY_S: Final = 5.0
 _ASK_EVERY_S: Final = 2.0
 # A server that answered before and does not for so long has stopped, however much the kernel still takes.
 _SILENT_S: Final = 5.0
+_CLOCK_SET_S: Final = 1.0
 _FAREWELL_S: Final = 0.5
 _TRACK: Final = "streamid=0"
 _PORT_TRIES: Final = 20
@@ -77,6 +78,7 @@ class RtspMux:
         self._next_report_s = 0.0
         self._next_ask_s = 0.0
         self._broken = False
+        self._begin_s: float | None = None
         self._waiting_since_s: float | None = None
 
     @property
@@ -139,11 +141,21 @@ class RtspMux:
         ticks = self._timeline.ticks(packet.pts_us, now_s=now_s)
         if now_s >= self._next_report_s:
             self._next_report_s = now_s + _REPORT_EVERY_S
-            self._send([self._sender.report(ticks, time_s=self._wall()), b""], control=True)
+            self._send([self._sender.report(ticks, time_s=self._wall_time_s(ticks)), b""], control=True)
         self._send(self._sender.packets(packet, ticks))
         if now_s >= self._next_listening_s:
             self._next_listening_s = now_s + _LISTEN_EVERY_S
             self._listen(client, now_s)
+
+    def _wall_time_s(self, ticks: int) -> float:
+        """Return the wall clock's time of a packet, without the wait that it had to get here."""
+        passed_s = ticks / TICKS_PER_SECOND
+        begin_s = self._wall() - passed_s
+        known_s = self._begin_s
+        # The packet that waited least tells best when it began; a clock that was set is a new beginning.
+        if known_s is None or begin_s < known_s or begin_s - known_s > _CLOCK_SET_S:
+            self._begin_s = known_s = begin_s
+        return known_s + passed_s
 
     def _set_up(self, client: RtspClient) -> None:
         track = f"{self._url}/{_TRACK}"

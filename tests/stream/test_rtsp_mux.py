@@ -25,6 +25,7 @@ class Session:
     def __init__(self, script: Script) -> None:
         self.server = ScriptedRtspServer(script)
         self.now_s = 1000.0
+        self.wall_s = 1_700_000_000.0
         self.mux = RtspMux(
             target=parse_stream_url(self.server.url.replace("rtsp://", "rtsp://u:hush@")),
             transport="tcp",
@@ -33,7 +34,7 @@ class Session:
             first=PACKETS[0],
             chance=random.Random(1),
             monotonic=lambda: self.now_s,
-            wall=lambda: 1_700_000_000.0,
+            wall=lambda: self.wall_s,
         )
 
     def write(self, number: int) -> None:
@@ -115,3 +116,17 @@ def test_a_keyframe_without_parameter_sets_is_refused() -> None:
         with pytest.raises(StreamTargetError, match="the camera's keyframe has no parameter sets"):
             mux.connect()
         mux.close()
+
+
+def test_the_reports_tell_when_a_picture_was_taken_and_not_when_it_was_sent(session: Any) -> None:
+    begun = session(Script(udp=False))
+    mux: RtspMux = begun.mux
+    second = 90_000
+    assert mux._wall_time_s(0) == begun.wall_s
+    begun.wall_s += 5.3
+    assert mux._wall_time_s(5 * second) == pytest.approx(1_700_000_005.0)
+    begun.wall_s = 1_700_000_010.0 - 0.2
+    assert mux._wall_time_s(10 * second) == pytest.approx(1_700_000_009.8)
+    # The clock was set, as it is when the network is there for the first time.
+    begun.wall_s = 1_800_000_000.0
+    assert mux._wall_time_s(15 * second) == pytest.approx(1_800_000_000.0)
