@@ -53,7 +53,10 @@ def video(directory: Path, seconds: float, say: Callable[[str], None]) -> None:
         say("video: left out, there is no ffmpeg (apt-get install ffmpeg)")
         return
     for wanted in FORMATS:
-        _compare(directory, wanted, ffmpeg, seconds, say)
+        # An agent remembers that its stream was stopped: each has a place of its own.
+        own = directory / wanted.name
+        own.mkdir()
+        _compare(own, wanted, ffmpeg, seconds, say)
 
 
 def _compare(
