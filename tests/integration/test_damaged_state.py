@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(240)
 EXPECTED = {
     "settings.json", "journal.jsonl", "stream.json", "home_assistant.json", "profile.json", "day_night.json",
     "desired.json", "schedules.json", "identify.json", "schedules.d/saved.json", "profiles/mine.yaml",
+    "pictures.sqlite3",
 }  # fmt: skip
 _CUTS = 3
 _FLIPS = 2
