@@ -24,7 +24,8 @@ def test_the_commands_of_the_readme_drive_a_camera(
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: apt-get install bash jq mosquitto-clients")
-    (script,) = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    _, _, chapter = README.read_text(encoding="utf-8").partition("\n## By hand\n")
+    script = re.findall(r"^```sh\n(.*?)^```", chapter, re.DOTALL | re.MULTILINE)[0]
     with AgentProcess(tmp_path, port=mosquitto.port, listener=listener) as agent:
         agent.online()
         agent.running()
