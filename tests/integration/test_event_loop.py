@@ -120,7 +120,7 @@ def test_a_journal_that_is_full_is_made_shorter_without_waiting_for_the_disk(
         agent.running()
         # Two lines a command; the file is written anew after 2 * 10 + 100.
         for _ in range(80):
-            assert agent.command("refresh")["state"] == "done"
+            assert agent.command("image", {"contrast": 1.0})["state"] == "done"
         report = agent.report()
     assert len((tmp_path / "state" / "journal.jsonl").read_text().splitlines()) < 160, "it was written anew"
     blocking = _after_the_start(report["blocking"])
