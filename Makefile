@@ -28,7 +28,13 @@ demo: $(BIN)/.demo ## Run it all here: broker, simulated camera, stream, snapsho
 	@$(BIN)/edge-agent demo $(ARGS)
 
 test: $(BIN)/.dev ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory run-tests PYTEST='$(BIN)/python -m pytest'
+
+# Two at once, then those that look at the whole machine; 5 is pytest's word for nothing to run.
+.PHONY: run-tests
+run-tests:
+	@$(PYTEST) -n 2 --dist loadfile -m 'not alone' $(ARGS) || [ $$? = 5 ]
+	@$(PYTEST) -m alone $(ARGS) || [ $$? = 5 ]
 
 check: format lint types contract-check test ## Every check there is, as CI runs it
 
@@ -77,7 +83,7 @@ contact-sheet: $(BIN)/.demo ## A picture before and after each control of the si
 test-oldest: ## Run the tests with the oldest versions that are supported (Debian 13's)
 	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/oldest.txt --editable '.[dev]'
-	@.venv-oldest/bin/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory run-tests PYTEST='.venv-oldest/bin/python -m pytest'
 
 test-camera: ## Run the camera tests on the real picamera2 with a virtual camera (takes root and debootstrap)
 	@tests/virtual_camera/run $(ARGS)

@@ -17,8 +17,8 @@ __all__ = ["Contention", "ContentionState"]
 # trying: back, and until it has lasted not believed.
 ContentionState = Literal["clear", "checking", "contested", "trying"]
 
-# An eviction follows within a second or two; a server that was cut off or restarted lasts longer.
-_SHORT_S: Final = 3.0
+# An eviction follows within a second; a server that was cut off or restarted lasts longer.
+_SHORT_S: Final = 1.5
 _SESSIONS: Final = 3
 _PROVEN_S: Final = 15.0
 _CHECK_S: Final = (3.0, 8.0)

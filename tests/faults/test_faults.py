@@ -11,7 +11,7 @@ from tests.brokers import mosquitto_executable
 from tests.faults.rig import EXPECTED, Outcome, Rig, rig, table
 from tests.faults.servers import Own
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.alone]
 
 # By the fault, how long it lasts: a little longer than the agent takes to be sure.
 LASTING_S = {

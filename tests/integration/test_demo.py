@@ -15,7 +15,7 @@ import pytest
 from tests.rtsp_servers import wait_until
 
 pytest.importorskip("amqtt", reason="needs amqtt, the demo's broker: pip install edge-agent[demo]")
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.alone]
 
 _STOP_S = 20
 

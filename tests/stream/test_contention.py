@@ -40,7 +40,7 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 def test_sessions_that_last_are_no_fight(story: Story) -> None:
     for _ in range(20):
-        story.session(11.0)
+        story.session(2.0)
     assert story.contention.state == "clear"
 
 
@@ -67,7 +67,7 @@ def test_without_an_api_it_steps_back_and_comes_back_after_a_while() -> None:
     begin_s = story.now_s
     assert story.looks(100, held=None) == "trying"
     assert 30 <= story.now_s - begin_s <= 61
-    story.session(2.0)
+    story.session(1.0)
     assert story.contention.state == "contested", "once is enough now"
 
 
