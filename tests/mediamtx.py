@@ -75,7 +75,11 @@ class MediaMtx:
             raise RuntimeError("there is no MediaMTX here")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [executable, str(self._file)], stdout=log, stderr=log, env=self._environment
+                [executable, str(self._file)],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self._file.parent,
             )
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while self._asked("paths/list") is None:

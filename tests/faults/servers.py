@@ -172,7 +172,10 @@ paths:
         file = self._directory / "mediamtx.yml"
         file.write_text(self._CONFIG.format(api=self._api, rtsp=self._rtsp, publish=publish, path=path))
         with (self._directory / "mediamtx.log").open("ab") as log:
-            self._process = subprocess.Popen([self._executable, str(file)], stdout=log, stderr=log)
+            # It keeps a certificate of its own where it was started.
+            self._process = subprocess.Popen(
+                [self._executable, str(file)], stdout=log, stderr=log, cwd=self._directory
+            )
         wait_until(lambda: self._ask("v3/paths/list", quiet=True) is not None, what="MediaMTX")
 
     def _kill(self) -> None:
