@@ -18,7 +18,7 @@ from edge_agent.processes.waiting import set_within
 from edge_agent.stream.config import StreamServerConfig
 from edge_agent.stream.server_api import ServerApi
 from edge_agent.stream.server_view import Answer
-from edge_agent.stream.sockets import Connection, connections
+from edge_agent.stream.sockets import Connection, Connections
 from edge_agent.stream.url import SCHEMES
 from edge_agent.stream.viewing import path_name
 
@@ -57,17 +57,17 @@ def _own_thread() -> Executor:
 
 
 class ServerWatch:
-    """`publisher` returns the publisher's pid; `port` is the server's that it connects to over TCP."""
+    """`port` is the server's that the publisher connects to over TCP, None where it does not."""
 
     def __init__(
         self,
         *,
         api: Api | None,
         poll_s: float,
-        port: int,
+        port: int | None,
         clock: Clock,
         random: Random,
-        find_connections: Callable[[int, int], tuple[Connection, ...]] = connections,
+        find_connections: Callable[[int, int], tuple[Connection, ...]] | None = None,
         new_thread: Callable[[], Executor] = _own_thread,
     ) -> None:
         self._api = api
@@ -75,7 +75,7 @@ class ServerWatch:
         self._port = port
         self._clock = clock
         self._random = random
-        self._find_connections = find_connections
+        self._find_connections = find_connections or Connections()
         self._new_thread = new_thread
         self._wanted = asyncio.Event()
 
@@ -96,7 +96,8 @@ class ServerWatch:
         return cls(
             api=api,
             poll_s=config.poll_s,
-            port=parts.port or SCHEMES.get(parts.scheme, 0),
+            # SRT sends datagrams, of which no connection tells.
+            port=None if parts.scheme == "srt" else parts.port or SCHEMES.get(parts.scheme),
             clock=clock,
             random=random,
         )
@@ -133,6 +134,6 @@ class ServerWatch:
         await set_within(self._clock, self._wanted, pause_s)
 
     def _look(self, pid: int | None) -> Look:
-        found = None if pid is None else self._find_connections(pid, self._port)
+        found = None if pid is None else self._find_connections(pid, self._port) if self._port else ()
         answer = None if self._api is None else self._api.ask()
         return Look(answer=answer, connections=found, publisher=pid)

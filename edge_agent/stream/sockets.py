@@ -1,6 +1,6 @@
 """The TCP connections of another process of this user's, as the kernel tells them: addresses and backlogs.
 
-The publisher's sockets are libav's own and hidden even from the publisher. The kernel knows how much of what
+A publisher's sockets may be libav's own and hidden even from the publisher. The kernel knows how much of what
 it wrote was not acknowledged; and, where the server is on this machine, how much the server has not read.
 """
 
@@ -12,14 +12,14 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Connection", "address_of", "connections"]
+from edge_agent.stream.sock_diag import Address, SockDiag, Waiting
 
-Address = tuple[str, int]
+__all__ = ["Connection", "Connections", "address_of", "connections"]
 
 _PROC: Final = Path("/proc")
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
@@ -39,6 +39,58 @@ class Connection:
     remote: Address
     pending_bytes: int
     here: bool
+
+
+class Connections:
+    """Looks again and again at one process's connections, for one thread.
+
+    Which there are is read from the kernel's tables; as long as the process has the same sockets, the kernel
+    is asked for what waits at those alone. Where it does not answer that, the tables are read each time.
+    """
+
+    def __init__(self, *, new_diag: Callable[[], SockDiag] = SockDiag, proc: Path = _PROC) -> None:
+        self._new_diag = new_diag
+        self._proc = proc
+        self._asked: tuple[int, int, frozenset[str]] | None = None
+        self._known: tuple[Connection, ...] = ()
+
+    def __call__(self, pid: int, port: int) -> tuple[Connection, ...]:
+        """Return what `connections` does."""
+        asked = (pid, port, frozenset(_sockets_of(self._proc / str(pid) / "fd")))
+        # One that was just about to be connected is in no table: without any, look at all again.
+        if asked != self._asked or not self._known:
+            self._asked, self._known = asked, connections(pid, port, proc=self._proc)
+            return self._known
+        now = self._now()
+        if now is None:
+            self._asked = None
+            return connections(pid, port, proc=self._proc)
+        self._known = now
+        return now
+
+    def _now(self) -> tuple[Connection, ...] | None:
+        """Return the known connections as they are now, None where that cannot be had."""
+        found = []
+        try:
+            with contextlib.closing(self._new_diag()) as diag:
+                for known in self._known:
+                    mine = diag.find(known.local, known.remote)
+                    theirs = diag.find(known.remote, known.local)
+                    if mine is None:
+                        return None
+                    found.append(_joined(known, mine, theirs))
+        except OSError:
+            return None
+        return tuple(found)
+
+
+def _joined(known: Connection, mine: Waiting, theirs: Waiting | None) -> Connection:
+    return Connection(
+        local=known.local,
+        remote=known.remote,
+        pending_bytes=mine.unacknowledged + (theirs.unread if theirs else 0),
+        here=theirs is not None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

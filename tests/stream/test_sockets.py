@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from edge_agent.stream.sockets import Connection, address_of, connections
+from edge_agent.stream.sock_diag import Address, SockDiag, Waiting
+from edge_agent.stream.sockets import Connection, Connections, address_of, connections
 from tests.rtsp_servers import wait_until
 
 _HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -32,12 +34,15 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket
             yield client, server
 
 
-def test_what_a_server_has_not_read_is_pending(pair: tuple[socket.socket, socket.socket]) -> None:
+@pytest.mark.parametrize("look", [connections, Connections()], ids=["tables", "asked"])
+def test_what_a_server_has_not_read_is_pending(
+    pair: tuple[socket.socket, socket.socket], look: Callable[[int, int], tuple[Connection, ...]]
+) -> None:
     client, server = pair
     port = client.getpeername()[1]
 
     def seen() -> Connection:
-        (only,) = connections(os.getpid(), port)
+        (only,) = look(os.getpid(), port)
         return only
 
     assert seen().local == client.getsockname()[:2]
@@ -47,6 +52,75 @@ def test_what_a_server_has_not_read_is_pending(pair: tuple[socket.socket, socket
     wait_until(lambda: seen().pending_bytes >= 5000, what="what was sent")
     server.recv(2000, socket.MSG_WAITALL)
     wait_until(lambda: seen().pending_bytes == 3000, what="what is left")
+
+
+class Kernel:
+    """Counts what is asked of the kernel; `error` is raised instead of asking."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.asked = 0
+        self.error = error
+
+    def diag(self) -> SockDiag:
+        kernel = self
+
+        class Counting(SockDiag):
+            def find(self, local: Address, remote: Address) -> Waiting | None:
+                kernel.asked += 1
+                if kernel.error is not None:
+                    raise kernel.error
+                return super().find(local, remote)
+
+        return Counting()
+
+
+def test_the_tables_are_read_once_and_the_known_connection_is_asked_for(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    client, _ = pair
+    port, kernel = client.getpeername()[1], Kernel()
+    look = Connections(new_diag=kernel.diag)
+    first = look(os.getpid(), port)
+    assert (len(first), kernel.asked) == (1, 0)
+    assert look(os.getpid(), port) == first
+    # Its own end, and the server's.
+    assert kernel.asked == 2
+
+
+def test_a_connection_that_ended_is_not_shown_and_a_new_one_is() -> None:
+    look = Connections()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            first = client.getsockname()[:2]
+            assert [connection.local for connection in look(os.getpid(), port)] == [first]
+            accepted, _ = listener.accept()
+            # As with a publisher that has not noticed yet: the socket is there, the connection is not.
+            accepted.close()
+            wait_until(lambda: look(os.getpid(), port) == (), what="the end of the connection")
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            assert [connection.local for connection in look(os.getpid(), port)] == [client.getsockname()[:2]]
+
+
+def test_where_the_kernel_is_not_asked_the_tables_are_read(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, _ = pair
+    port, kernel = client.getpeername()[1], Kernel(OSError(1, "not permitted"))
+    look = Connections(new_diag=kernel.diag)
+    first = look(os.getpid(), port)
+    client.sendall(b"x" * 700)
+    wait_until(lambda: look(os.getpid(), port)[0].pending_bytes == 700, what="what was sent")
+    assert first[0].pending_bytes == 0
+    assert kernel.asked
+
+
+def test_who_listens_is_no_connection(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, _ = pair
+    local, remote = client.getsockname()[:2], client.getpeername()[:2]
+    with contextlib.closing(SockDiag()) as diag:
+        assert diag.find(local, remote) is not None
+        # Nothing of this port is connected there, but the server listens.
+        assert diag.find(remote, (local[0], 1)) is None
+        assert diag.find(local, ("192.0.2.1", 1)) is None
 
 
 def test_another_process_s_connections_are_not_ours(pair: tuple[socket.socket, socket.socket]) -> None:
