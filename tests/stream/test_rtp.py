@@ -66,6 +66,14 @@ def test_what_is_sent_comes_out_again(units: list[bytes], long_codes: bool, shif
     )
 
 
+@given(st.lists(st.sampled_from([b"\0", b"\0", b"\0\0\0", b"\1", b"\3", b"x"]), max_size=300).map(b"".join))
+def test_start_codes_are_found_among_many_zeros(data: bytes) -> None:
+    whole = b"\0\0\1" + data
+    expected = [part.rstrip(b"\0") for part in whole.split(b"\0\0\1")[1:]]
+    found = [whole[begin:end] for begin, end in nal_units(whole, 0, len(whole))]
+    assert found == [unit for unit in expected if unit]
+
+
 def test_a_real_frame_comes_out_again() -> None:
     data = encoded(640, 480)[0].data
     found = units_of(sent(RtpSender(chance=random.Random(2)), data))
@@ -82,6 +90,16 @@ def test_numbers_go_on_and_times_are_counted_from_one_beginning() -> None:
     assert all((after - before) % 65536 == 1 for before, after in itertools.pairwise(numbers))
     stamps = [stamp for *_, stamp, _ in frames]
     assert all((b - a) % (1 << 32) == 3000 for a, b in itertools.pairwise(stamps))
+
+
+def test_the_numbers_of_fragments_go_on_too() -> None:
+    sender = RtpSender(chance=random.Random(8))
+    # Several slices of a picture, each in more fragments than the first room is for; 65,536 is passed twice.
+    picture = b"".join(b"\0\0\1\x41" + b"x" * 1428 * count for count in (70, 100, 1, 300))
+    frames = [frame for ticks in range(300) for frame in sent(sender, picture, ticks)]
+    numbers = [sequence for *_, sequence, _, _ in frames]
+    assert len(numbers) > 2 * 65_536
+    assert all((after - before) % 65_536 == 1 for before, after in itertools.pairwise(numbers))
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\1", b"no start code"])
