@@ -23,7 +23,7 @@ import edge_agent
 ROOT = Path(edge_agent.__file__).parent
 TOP = "edge_agent"
 
-_GROUND = {TOP, "clock", "errors", "storage", "masking", "turns"}
+_GROUND = {TOP, "clock", "errors", "storage", "masking", "pulse", "turns"}
 _FEATURE = {*_GROUND, "config", "contract", "feature", "mqtt.message"}
 
 # What each part may know. A part is a top-level module or package; a few parts of packages stand alone.
@@ -34,10 +34,11 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "masking": set(),
+    "pulse": set(),
     "turns": {"clock"},
     "storage": {"errors"},
     # one subject each
-    "mqtt": {"clock", "errors", "turns"},
+    "mqtt": {"clock", "errors", "pulse", "turns"},
     "processes": {"clock", "errors", "turns"},
     "configuration": {"errors", "masking", "stream.config", "stream.url"},
     "config": {"configuration", "errors", "mqtt.config"},

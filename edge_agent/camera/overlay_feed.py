@@ -12,13 +12,15 @@ from edge_agent.camera.settings import CameraSettings
 from edge_agent.clock import Clock
 from edge_agent.contract.status import PARTS, StatusBoard
 from edge_agent.errors import EdgeAgentError
+from edge_agent.pulse import until_pulse_s
 
 __all__ = ["OverlayFeed"]
 
 logger = logging.getLogger(__name__)
 
-# Values go to the camera when they change, and no more often than this.
+# Values go to the camera when they change, and no more often than this; where none are named, less often.
 _LOOK_EVERY_S: Final = 0.5
+_NAMED_WITHIN_S: Final = 1.0
 
 
 class OverlayFeed:
@@ -44,7 +46,8 @@ class OverlayFeed:
         """Send values when they have changed, until cancelled. `tell` sends a notice to the camera."""
         while True:
             self.look(settings(), tell=tell)
-            await self._clock.sleep(_LOOK_EVERY_S)
+            pause_s = _LOOK_EVERY_S if self._told else until_pulse_s(self._clock.monotonic(), _NAMED_WITHIN_S)
+            await self._clock.sleep(pause_s)
 
     def look(self, settings: CameraSettings | None, *, tell: Callable[[str, dict[str, Any]], None]) -> None:
         """Send values at once, where they have changed."""

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -46,6 +47,7 @@ from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, EdgeAgentError
 from edge_agent.processes.channel import ChildChannel, Message
 from edge_agent.processes.errors import error_body
+from edge_agent.pulse import until_pulse_s
 from edge_agent.stream.packet_server import PacketServer
 
 __all__ = ["CameraProcess", "main"]
@@ -261,7 +263,7 @@ class CameraProcess:
 
     def _beat(self) -> None:
         _, loop = self._running
-        while not self._stopped.wait(_BEAT_EVERY_S):
+        while not self._stopped.wait(until_pulse_s(time.monotonic(), _BEAT_EVERY_S)):
             try:
                 self._channel.send(Message("beat", loop.beat().model_dump(mode="json")))
             except EdgeAgentError as error:

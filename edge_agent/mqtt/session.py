@@ -27,6 +27,7 @@ from edge_agent.mqtt.dialer import Dialer
 from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.mqtt.protocol import Version
 from edge_agent.mqtt.reasons import connack_error, disconnect_error, network_error
+from edge_agent.pulse import until_pulse_s
 
 __all__ = ["Session"]
 
@@ -224,7 +225,8 @@ class Session:
         keepalive_s = self._client.keepalive
         if self._on_tick is not None:
             self._on_tick()
-        self._timer = self._loop.call_later(min(1.0, self._config.keepalive_s / 10), self._tick)
+        pause_s = until_pulse_s(self._loop.time(), min(1.0, self._config.keepalive_s / 10))
+        self._timer = self._loop.call_later(pause_s, self._tick)
         now_s = self._clock.monotonic()
         if keepalive_s and self._connack.done() and now_s - self._heard_s > 1.5 * keepalive_s - 1:
             self.close(

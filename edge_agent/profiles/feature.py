@@ -27,6 +27,7 @@ from edge_agent.profiles.library import Library, shipped_directory
 from edge_agent.profiles.profile import DEFAULTS, Wanted
 from edge_agent.profiles.shelf import Shelf
 from edge_agent.profiles.switcher import Switch, Switcher
+from edge_agent.pulse import until_pulse_s
 from edge_agent.storage import Remembered
 
 __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
@@ -271,7 +272,8 @@ class ProfilesFeature(Feature):
 
     async def _watch(self) -> None:
         while True:
-            await self.host.clock.sleep(_LOOK_EVERY_S)
+            clock = self.host.clock
+            await clock.sleep(until_pulse_s(clock.monotonic(), _LOOK_EVERY_S))
             if self._holding is None:
                 continue
             async with self._one_at_a_time:

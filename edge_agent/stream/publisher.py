@@ -12,10 +12,12 @@ import random
 import signal
 import sys
 import threading
+import time
 from typing import Final
 
 from edge_agent.errors import EdgeAgentError, ProcessError
 from edge_agent.processes.channel import ChildChannel, Message
+from edge_agent.pulse import until_pulse_s
 from edge_agent.stream.messages import BEAT, CONFIGURE, STOP, PublisherConfig
 from edge_agent.stream.packet_source import PacketSource
 from edge_agent.stream.publisher_session import Publisher
@@ -109,7 +111,8 @@ def _tell(channel: ChildChannel, status: PublisherStatus) -> None:
     """Beat."""
     try:
         while True:
-            channel.send(Message(BEAT, status.next_beat(_BEAT_S).body()))
+            pause_s = until_pulse_s(time.monotonic(), _BEAT_S)
+            channel.send(Message(BEAT, status.next_beat(pause_s).body()))
     except ProcessError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says all
         os._exit(_FORCED_EXIT)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from edge_agent.clock import Clock
 from edge_agent.processes.waiting import set_within
+from edge_agent.pulse import until_pulse_s
 from edge_agent.stream.config import StreamServerConfig
 from edge_agent.stream.server_api import ServerApi
 from edge_agent.stream.server_view import Answer
@@ -131,6 +132,7 @@ class ServerWatch:
         silent = look.answer is not None and look.answer.kind == "silent"
         pause_s = _AGAIN_S if silent else self._poll_s
         pause_s *= self._random.uniform(1 - _JITTER, 1 + _JITTER)
+        pause_s = until_pulse_s(self._clock.monotonic(), pause_s)
         await set_within(self._clock, self._wanted, pause_s)
 
     def _look(self, pid: int | None) -> Look:

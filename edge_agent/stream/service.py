@@ -20,6 +20,7 @@ from edge_agent.masking import mask_url
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import Child, ChildLimits
 from edge_agent.processes.waiting import set_within
+from edge_agent.pulse import until_pulse_s
 from edge_agent.storage import Remembered
 from edge_agent.stream.arguments import StreamArguments
 from edge_agent.stream.demand import Demand
@@ -157,7 +158,8 @@ class StreamService:
                 if self._clock.monotonic() >= refresh_at_s:
                     refresh_at_s = self._clock.monotonic() + _ADDRESS_HOLDS_S
                     await self._refresh_viewing()
-                await set_within(self._clock, self._nudged, _WATCH_EVERY_S)
+                pause_s = until_pulse_s(self._clock.monotonic(), _WATCH_EVERY_S)
+                await set_within(self._clock, self._nudged, pause_s)
             await watching
         finally:
             watching.cancel()

@@ -29,6 +29,7 @@ from edge_agent.profiles.day_night.outputs import Kind, Outputs
 from edge_agent.profiles.day_night.status import DayNightStatus, PendingPhase, RulesStatus
 from edge_agent.profiles.day_night.sun import Place
 from edge_agent.profiles.switcher import Switch, Switcher
+from edge_agent.pulse import until_pulse_s
 from edge_agent.storage import Remembered
 
 __all__ = ["CAUSE", "DayNightFeature"]
@@ -172,7 +173,8 @@ class DayNightFeature(Feature):
 
     async def _watch(self) -> None:
         while True:
-            await self.host.clock.sleep(_LOOK_EVERY_S)
+            clock = self.host.clock
+            await clock.sleep(until_pulse_s(clock.monotonic(), _LOOK_EVERY_S))
             async with self._switching:
                 try:
                     await self._look()
