@@ -1,9 +1,10 @@
 """Two publishers of one path: noticed, told, and not fought.
 
 By MediaMTX's default the newcomer takes a path over. Two that reconnect by themselves would evict each other
-for ever, and nobody could watch either. So after a few sessions that the server ended soon after they began,
-this one steps back. With the API it looks who is there while it is away itself: whoever that is, it is not
-this one. It comes back when the path is free, or after the wait where nobody can be asked.
+for ever, and nobody could watch either. So after a few sessions in a row that the server ended soon, and that
+the next one could follow at once, this one steps back: a server that is away, or restarts, takes no session
+at the first try. With the API it looks who is there while it is away itself: whoever that is, it is not this
+one. It comes back when the path is free, or after the wait where nobody can be asked.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ __all__ = ["Contention", "ContentionState"]
 # trying: back, and until it has lasted not believed.
 ContentionState = Literal["clear", "checking", "contested", "trying"]
 
-# An eviction follows within a second; a server that was cut off or restarted lasts longer.
-_SHORT_S: Final = 1.5
+# The other is back after its own wait: an agent within two seconds, a script that is restarted within ten.
+_SHORT_S: Final = 10.0
 _SESSIONS: Final = 3
 _PROVEN_S: Final = 15.0
 _CHECK_S: Final = (3.0, 8.0)
@@ -31,6 +32,7 @@ class Contention:
     def __init__(self, *, random: Random) -> None:
         self._random = random
         self._began_at_s: float | None = None
+        self._followed_at_once = False
         self._short = 0
         self._until_s = 0.0
         self.state: ContentionState = "clear"
@@ -40,9 +42,10 @@ class Contention:
         """Whether this agent is to stay away from the path."""
         return self.state in ("checking", "contested")
 
-    def session_began(self, now_s: float) -> None:
-        """Take note of a session that the server took."""
+    def session_began(self, now_s: float, *, at_once: bool) -> None:
+        """Take note of a session that the server took; `at_once`: at the first try after the last one."""
         self._began_at_s = now_s
+        self._followed_at_once = at_once
 
     def session_ended(self, now_s: float, *, can_ask: bool) -> None:
         """Take note of a session that the server or the network ended; `can_ask`: whether the API answers."""
@@ -52,7 +55,7 @@ class Contention:
         if now_s - began_at_s >= _SHORT_S:
             self._short = 0
             return
-        self._short += 1
+        self._short = self._short + 1 if self._followed_at_once else 1
         if self.state == "trying":
             self._step_back(now_s)
         elif self._short >= _SESSIONS:

@@ -74,10 +74,10 @@ class ServerSide:
 
         await self._watch.run(publisher=publisher, on_look=looked)
 
-    def session_began(self) -> None:
-        """Take note that the server took a session."""
+    def session_began(self, *, at_once: bool) -> None:
+        """Take note that the server took a session; `at_once`: at the first try after the last one."""
         self._evidence.forget_session()
-        self.contention.session_began(self._clock.monotonic())
+        self.contention.session_began(self._clock.monotonic(), at_once=at_once)
         self._watch.look_soon()
 
     def session_ended(self) -> None:

@@ -304,7 +304,8 @@ class StreamService:
             return
         before = self._record.take(beat)
         if beat.sessions > (before.sessions if before else 0):
-            self._server.session_began()
+            at_once = before is not None and before.state == "connecting" and before.attempts <= 1
+            self._server.session_began(at_once=at_once)
             self._welcome.session_began()
         if before and before.state == "publishing" and beat.code == "stream_unreachable":
             self._server.session_ended()

@@ -17,8 +17,8 @@ class Story:
         self.can_ask = can_ask
         self.now_s = 0.0
 
-    def session(self, lasts_s: float) -> None:
-        self.contention.session_began(self.now_s)
+    def session(self, lasts_s: float, *, at_once: bool = True) -> None:
+        self.contention.session_began(self.now_s, at_once=at_once)
         self.now_s += lasts_s
         self.contention.session_ended(self.now_s, can_ask=self.can_ask)
 
@@ -40,14 +40,32 @@ def story(request: pytest.FixtureRequest) -> Story:
 
 def test_sessions_that_last_are_no_fight(story: Story) -> None:
     for _ in range(20):
-        story.session(2.0)
+        story.session(11.0)
     assert story.contention.state == "clear"
+
+
+def test_another_that_comes_back_slowly_is_a_fight_too(story: Story) -> None:
+    for _ in range(3):
+        assert story.contention.state == "clear"
+        story.session(6.0)
+    assert story.contention.stepped_back
+
+
+def test_a_server_that_is_away_between_the_sessions_is_no_fight(story: Story) -> None:
+    for _ in range(20):
+        story.session(1.0, at_once=False)
+    assert story.contention.state == "clear"
+    # Such a session can be the first one of a fight.
+    story.session(1.0)
+    assert story.contention.state == "clear"
+    story.session(1.0)
+    assert story.contention.stepped_back
 
 
 def test_a_long_session_in_between_begins_the_count_anew(story: Story) -> None:
     for _ in range(5):
-        story.session(1.0)
-        story.session(1.0)
+        story.session(2.0)
+        story.session(2.0)
         story.session(60.0)
     assert story.contention.state == "clear"
 
@@ -111,7 +129,7 @@ def test_a_return_counts_when_it_lasted() -> None:
     for _ in range(3):
         story.session(0.5)
     assert story.looks(100, held=None) == "trying"
-    story.contention.session_began(story.now_s)
+    story.contention.session_began(story.now_s, at_once=True)
     assert story.looks(14, held=None) == "trying"
     assert story.looks(2, held=None) == "clear"
 
