@@ -47,12 +47,12 @@ class Contention:
         self._began_at_s = now_s
         self._followed_at_once = at_once
 
-    def session_ended(self, now_s: float, *, can_ask: bool) -> None:
-        """Take note of a session that the server or the network ended; `can_ask`: whether the API answers."""
+    def session_ended(self, now_s: float, *, hung_up: bool, can_ask: bool) -> None:
+        """Take note of an end; `hung_up`: by the other side, and `can_ask`: whether the API answers."""
         began_at_s, self._began_at_s = self._began_at_s, None
         if began_at_s is None or self.stepped_back:
             return
-        if now_s - began_at_s >= _SHORT_S:
+        if not hung_up or now_s - began_at_s >= _SHORT_S:
             self._short = 0
             return
         self._short = self._short + 1 if self._followed_at_once else 1

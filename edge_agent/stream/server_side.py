@@ -80,10 +80,10 @@ class ServerSide:
         self.contention.session_began(self._clock.monotonic(), at_once=at_once)
         self._watch.look_soon()
 
-    def session_ended(self) -> None:
-        """Take note that the server or the network ended a session."""
+    def session_ended(self, *, hung_up: bool) -> None:
+        """Take note of a session's end; `hung_up`: by the server or the network."""
         can_ask = self.has_api and self._evidence.state not in ("unknown", "away")
-        self.contention.session_ended(self._clock.monotonic(), can_ask=can_ask)
+        self.contention.session_ended(self._clock.monotonic(), hung_up=hung_up, can_ask=can_ask)
         self._watch.look_soon()
 
     def status(self) -> ServerStatus:

@@ -307,8 +307,8 @@ class StreamService:
             at_once = before is not None and before.state == "connecting" and before.attempts <= 1
             self._server.session_began(at_once=at_once)
             self._welcome.session_began()
-        if before and before.state == "publishing" and beat.code == "stream_unreachable":
-            self._server.session_ended()
+        if before and before.state == "publishing" and beat.state != "publishing":
+            self._server.session_ended(hung_up=beat.code == "stream_unreachable")
             self._nudged.set()
         self._look()
 

@@ -119,7 +119,7 @@ class Rig:
     def _told(self, outcome: Outcome, mark: int, begun_s: float) -> set[str]:
         topic = f"{self.agent.base}/event/stream"
         outcome.told = [
-            (round(seen.at_s - begun_s, 2), seen.json["event_type"], seen.json["code"])
+            (round(seen.at_s - begun_s, 2), seen.json["event_type"], seen.json.get("code"))
             for seen in self._listener.seen[mark:]
             if seen.topic == topic
         ]
@@ -148,7 +148,7 @@ class Rig:
 def rig(directory: Path, server: Server) -> Iterator[Rig]:
     """Run a broker and an agent that streams two megabits a second to `server`."""
     # At a rate that steps down the buffers of a server that reads no more take minutes to fill.
-    stream = {"enabled": True, "url": server.url, "bitrate_bps": 2_000_000, "adaptive": False}
+    stream = {"enabled": True, "url": server.url, "bitrate_bps": 2_000_000}
     with (
         Mosquitto(directory) as broker,
         Listener(broker.port, "#") as listener,

@@ -17,10 +17,10 @@ class Story:
         self.can_ask = can_ask
         self.now_s = 0.0
 
-    def session(self, lasts_s: float, *, at_once: bool = True) -> None:
+    def session(self, lasts_s: float, *, at_once: bool = True, hung_up: bool = True) -> None:
         self.contention.session_began(self.now_s, at_once=at_once)
         self.now_s += lasts_s
-        self.contention.session_ended(self.now_s, can_ask=self.can_ask)
+        self.contention.session_ended(self.now_s, hung_up=hung_up, can_ask=self.can_ask)
 
     def looks(self, seconds: int, *, held: bool | None) -> str:
         """Look every second, as long as the state does not change."""
@@ -62,6 +62,15 @@ def test_a_server_that_is_away_between_the_sessions_is_no_fight(story: Story) ->
     assert story.contention.stepped_back
 
 
+def test_a_session_that_ends_otherwise_begins_the_count_anew(story: Story) -> None:
+    for _ in range(5):
+        story.session(2.0)
+        story.session(2.0)
+        # A write that timed out, a camera that was set anew: nobody took the path over.
+        story.session(2.0, hung_up=False)
+    assert story.contention.state == "clear"
+
+
 def test_a_long_session_in_between_begins_the_count_anew(story: Story) -> None:
     for _ in range(5):
         story.session(2.0)
@@ -72,7 +81,7 @@ def test_a_long_session_in_between_begins_the_count_anew(story: Story) -> None:
 
 def test_an_end_without_a_beginning_counts_nothing(story: Story) -> None:
     for _ in range(10):
-        story.contention.session_ended(story.now_s, can_ask=story.can_ask)
+        story.contention.session_ended(story.now_s, hung_up=True, can_ask=story.can_ask)
     assert story.contention.state == "clear"
 
 
