@@ -44,6 +44,7 @@ from edge_agent.errors import CameraUnavailableError, StorageError
 from edge_agent.health.problems import Problems
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import Child, ChildLimits
+from edge_agent.processes.waiting import set_within
 
 __all__ = ["CameraService"]
 
@@ -96,6 +97,7 @@ class CameraService:
         self._borrowed: CameraSettings | None = None
         self._encode = True
         self._state: CameraState = "starting"
+        self._is_open = asyncio.Event()
         self._reason: str | None = None
         self._since: datetime = clock.now()
         self._interrupting = False
@@ -265,8 +267,10 @@ class CameraService:
         await self.child.request("keyframe", body, timeout_s=_APPLY_TIMEOUT_S)
 
     async def restart(self, reason: str) -> None:
-        """Stop the camera's process and start it anew; returns when it is under way."""
+        """Stop the camera's process and start it anew; returns when it is open."""
         await self.child.restart(reason)
+        if not await set_within(self._clock, self._is_open, _INTERRUPTING_TIMEOUT_S):
+            self._ready()
 
     def _ready(self) -> tuple[CameraCapabilities, CameraSettings]:
         if self._opened is None or self._settings is None or self._state not in ("running", "stalled"):
@@ -299,6 +303,7 @@ class CameraService:
         self._settings = opened.settings
         self._overlay.forget()
         self._set_state("running", None)
+        self._is_open.set()
         if self._encode != request.encode:
             # It was switched while the camera was being opened.
             await self.set_encoding(enabled=self._encode)
@@ -311,6 +316,7 @@ class CameraService:
         return self._borrowed or self._settings
 
     def _down(self, reason: str) -> None:
+        self._is_open.clear()
         self.beat = Beat()
         # The camera's own last words say more than how its process ended.
         reason, self._last_words = self._last_words or reason, None

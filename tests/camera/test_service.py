@@ -19,12 +19,12 @@ from edge_agent.camera.software import SoftwareSettings
 from edge_agent.contract.events import Events
 from edge_agent.contract.status import StatusBoard
 from edge_agent.contract.topics import Topics
-from edge_agent.errors import RefusedError
+from edge_agent.errors import CameraUnavailableError, RefusedError
 from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import ChildStatus
-from tests.clocks import ManualClock
+from tests.clocks import ManualClock, settled
 
 
 class FakeChild:
@@ -66,6 +66,10 @@ class FakeChild:
 
     def restart_soon(self, reason: str) -> None:
         self.restarts.append(reason)
+
+    async def restart(self, reason: str) -> None:
+        self.restarts.append(reason)
+        self.callbacks["on_down"]("is restarted")
 
     def beat(self, **measured: Any) -> None:
         self.callbacks["on_message"](Message("beat", Beat(**measured).model_dump(mode="json")))
@@ -239,3 +243,20 @@ async def test_no_frames_are_due_while_it_is_configured_anew(rig: Rig) -> None:
     assert (await changing).interrupted
     rig.child.beat(frames=30, last_frame_age_s=4.0)
     assert len(rig.child.restarts) == 1
+
+
+async def test_a_restart_by_command_is_over_when_the_camera_is_open(rig: Rig) -> None:
+    restarting = asyncio.create_task(rig.camera.restart("a command"))
+    await settled()
+    assert (rig.camera.running, restarting.done()) == (False, False)
+    await rig.child.callbacks["on_up"]()
+    await restarting
+    assert rig.camera.running
+
+
+async def test_a_camera_that_does_not_open_again_is_told_to_who_restarted_it(rig: Rig) -> None:
+    restarting = asyncio.create_task(rig.camera.restart("a command"))
+    await settled()
+    rig.clock.advance(31)
+    with pytest.raises(CameraUnavailableError, match="the camera is restarting: is restarted"):
+        await restarting
