@@ -43,6 +43,9 @@ format: $(BIN)/.dev
 
 lint: $(BIN)/.dev
 	@$(BIN)/ruff check --quiet .
+	@if command -v shellcheck >/dev/null; then \
+	  grep -rlIE '^#!.*[/ ](ba)?sh$$' .ci systemd tests | xargs shellcheck --external-sources; \
+	else echo "shellcheck is missing, the shell scripts were not looked at; try: apt-get install shellcheck"; fi
 
 types: $(BIN)/.dev
 	@$(BIN)/mypy --no-error-summary
