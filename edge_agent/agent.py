@@ -182,12 +182,9 @@ class Agent:
             board=self._board,
             new_child=partial(Child, clock=self._clock, random=self._random),
         )
-        self._camera = assembly.camera(
-            listener, sub_listener, capabilities_changed=self._capabilities_changed
-        )
-        self._stream = assembly.stream(
-            listener, self._camera, capabilities_changed=self._publish_capabilities
-        )
+        changed = self._capabilities_changed
+        self._camera = assembly.camera(listener, sub_listener, capabilities_changed=changed)
+        self._stream = assembly.stream(listener, self._camera, capabilities_changed=changed)
         self._substream = assembly.substream(sub_listener, self._camera)
 
     def _register_core(self) -> None:
@@ -233,6 +230,7 @@ class Agent:
             states=self._states,
             stopping=self._stopping,
             vitals=lambda: {"stream": self._stream.vitals()},
+            stream_page=lambda: self._stream.page,
         )
         for name, feature_type in self._feature_types.items():
             try:

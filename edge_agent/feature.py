@@ -45,7 +45,8 @@ class Host:
     `publish` never waits and never fails; `deliver` sends a `bulk` message and returns when the broker has
     it, or raises LinkError.
     `loops` are the loops that must go round for this agent to live, `states` the state of its parts in a
-    word, and `stopping` is set when it begins to stop for good, not to start again.
+    word, and `stopping` is set when it begins to stop for good, not to start again. `stream_page` is where a
+    browser shows the stream, None while nobody knows; that it has changed is a change of the capabilities.
     """
 
     configuration: Configuration
@@ -69,6 +70,7 @@ class Host:
     states: Callable[[], Mapping[str, str]] = dict
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     vitals: Callable[[], Mapping[str, Any]] = dict
+    stream_page: Callable[[], str | None] = lambda: None
 
 
 class Feature:
@@ -111,7 +113,7 @@ class Feature:
         return ()
 
     def capabilities_changed(self) -> None:
-        """What the camera can do, or what features there are, is not as it was."""
+        """What the camera can do, what features there are, or where the stream is shown is not as it was."""
 
     def entities_changed(self) -> None:
         """What a home sees of this node is not as it was: some feature said so to its host."""

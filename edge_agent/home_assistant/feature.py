@@ -15,7 +15,6 @@ from edge_agent.home_assistant.discovery import Discovery
 from edge_agent.home_assistant.document import device_document
 from edge_agent.home_assistant.identity import Identity, identity_of
 from edge_agent.mqtt.message import Incoming, Outgoing
-from edge_agent.stream.viewing import Viewing
 
 __all__ = ["HomeAssistantFeature"]
 
@@ -78,8 +77,6 @@ class HomeAssistantFeature(Feature):
         if message is not None:
             yield message
         self._discovery.born()
-        # Where the stream is watched may be another address by now.
-        self.capabilities_changed()
 
     def capabilities_changed(self) -> None:
         """Derive the device document anew."""
@@ -95,7 +92,6 @@ class HomeAssistantFeature(Feature):
             return
         host = self.host
         camera = host.camera.capabilities
-        stream = host.configuration.stream
         # What this node does not do, or is denied, is nothing to press.
         offered = (e for e in host.entities() if e.command is None or e.command in host.commands)
         self._discovery.want(
@@ -106,7 +102,7 @@ class HomeAssistantFeature(Feature):
                 name=host.configuration.node.name,
                 model=camera.model if camera else None,
                 sensor=camera.sensor if camera else None,
-                page=Viewing.of(host.configuration.stream_url, stream.server).urls().webrtc,
+                page=host.stream_page(),
                 area=self.config.area,
             )
         )

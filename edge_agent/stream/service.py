@@ -211,6 +211,11 @@ class StreamService:
             "urls": self._viewing.urls().model_dump(mode="json"),
         }
 
+    @property
+    def page(self) -> str | None:
+        """The page to watch it on, as far as its address is known."""
+        return self._viewing.urls().webrtc
+
     @command(name="stream", arguments=StreamArguments, main="action", interrupts_stream=True)
     async def stream(self, call: Call) -> Outcome:
         """Start, stop or restart the stream, ask for a keyframe, demand or release it, or set its mode."""

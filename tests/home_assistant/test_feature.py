@@ -39,10 +39,10 @@ class Home:
             state_dir=path / "state",
             camera=self.camera,
             clock=self.clock,
-            environ={"EDGE_AGENT_STREAM__SERVER__PUBLIC_HOST": "nas.lan"},
             commands=[Command(entry.spec, _nothing) for entry in SETTINGS_COMMANDS],
         )
         self.more: list[Entity] = []
+        self.page: str | None = None
         self.republished = 0
 
     def _republish(self) -> None:
@@ -53,6 +53,7 @@ class Home:
         host = replace(
             self.desk.host,
             republish=self._republish,
+            stream_page=lambda: self.page,
             entities=lambda: (*camera_entities(self.camera.capabilities), *self.more),
         )
         await disk_settled()
@@ -157,12 +158,16 @@ async def test_what_cannot_be_done_here_is_not_offered(home: Home) -> None:
         assert "focus_trigger" not in document["components"]
 
 
-async def test_the_device_leads_to_where_its_stream_is_watched(home: Home) -> None:
+async def test_the_device_leads_to_where_its_stream_is_watched_once_that_is_known(home: Home) -> None:
     async with home.living() as feature:
         feature.capabilities_changed()
         await home.pass_by(5)
-        (document,) = home.documents()
-        assert document["device"]["configuration_url"].startswith("http://nas.lan:8889/")
+        home.page = "http://porch.local:8889/porch"
+        feature.capabilities_changed()
+        await home.pass_by(10)
+        first, second = home.documents()
+        assert "configuration_url" not in first["device"]
+        assert second["device"]["configuration_url"] == home.page
 
 
 def test_a_cloned_card_in_another_machine_is_another_node(tmp_path: Path) -> None:
