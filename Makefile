@@ -1,7 +1,7 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
-.PHONY: test-packages test-home-assistant test-node-red deb clean faults soak fuzz audit
+.PHONY: test-packages test-home-assistant test-home-assistant-newest test-node-red deb clean faults soak fuzz audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SYSTEM_CAMERA := $(shell $(PYTHON) -c 'import importlib.util as u; print("--system-site-packages" if u.find_spec("picamera2") else "")' 2>/dev/null)
 
 help: ## Show this
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 21
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 28
 
 $(BIN)/.demo: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(SYSTEM_CAMERA) $(VENV)
@@ -102,6 +102,8 @@ deb: $(BIN)/.demo ## Build the Debian package into dist/
 	@PYTHON=$(BIN)/python systemd/build-deb.sh
 test-home-assistant: $(BIN)/.dev ## Run a real Home Assistant beside a broker and an agent (takes Python 3.13 and PyPI)
 	@PYTHON=$(abspath $(BIN))/python tests/real_home_assistant/run $(ARGS)
+test-home-assistant-newest: $(BIN)/.dev ## The same with the newest one, in a Debian root of its own (takes root and debootstrap)
+	@PYTHON=$(abspath $(BIN))/python tests/real_home_assistant/newest $(ARGS)
 test-node-red: $(BIN)/.dev ## Run the Node-RED flows in a real Node-RED, and their page in a browser
 	@PYTHON=$(abspath $(BIN))/python tests/node_red/run $(ARGS)
 

@@ -33,6 +33,7 @@ class House:
     """What is in it."""
 
     home: HomeAssistant
+    broker: Mosquitto
     agent: AgentProcess
     listener: Listener
     receiver: ReceiverProcess
@@ -69,4 +70,4 @@ def house(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hous
             venv, directory / "home", broker_port=broker.port, automations="\n".join(documented_automations())
         ) as home,
     ):
-        yield House(home=home, agent=agent, listener=listener, receiver=receiver)
+        yield House(home=home, broker=broker, agent=agent, listener=listener, receiver=receiver)

@@ -83,7 +83,11 @@ class HomeAssistant:
                 raise
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -111,8 +115,12 @@ class HomeAssistant:
             data = (urllib.parse.urlencode(body) if form else json.dumps(body)).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded" if form else "application/json"
         request = urllib.request.Request(self._url + path, data=data, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            content: bytes = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                content: bytes = answer.read()
+        except urllib.error.HTTPError as error:
+            error.add_note(f"{method} {path}: {error.read(1000).decode(errors='replace')}")
+            raise
         return content
 
     def get(self, path: str) -> Any:
@@ -153,7 +161,10 @@ class HomeAssistant:
     def _connect_mqtt(self) -> None:
         flows = "/api/config/config_entries/flow"
         flow = self.post(flows, {"handler": "mqtt", "show_advanced_options": False})
-        broker = {"broker": "127.0.0.1", "port": self._broker_port}
+        broker: dict[str, Any] = {"broker": "127.0.0.1", "port": self._broker_port}
+        if any(field["name"] == "other_settings" for field in flow["data_schema"]):
+            # The newest wants this part of its form, too.
+            broker["other_settings"] = {"set_client_cert": False, "set_ca_cert": "off"}
         result = self.post(f"{flows}/{flow['flow_id']}", broker)
         if result["type"] != "create_entry":
             raise RuntimeError(f"MQTT was not set up: {result}")
@@ -232,15 +243,24 @@ class HomeAssistant:
         ]
 
     def log(self) -> str:
-        """Return what it has logged since its last start."""
-        path = self._directory / "home-assistant.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        """Return what it has logged since its last start, and in the life before."""
+        paths = [self._directory / f"home-assistant.log{end}" for end in (".1", "")]
+        return "".join(path.read_text(errors="replace") for path in paths if path.exists())
 
 
 _ANEW = "Reloading configuration entries because disabled_by changed"
 _OF_ITS_OWN = (
     "[homeassistant.bootstrap] Skipping pip installation",
     "[aiohttp_fast_zlib]",
+    # It says so when the broker goes.
+    "[homeassistant.components.mqtt.client] Disconnected from MQTT server",
+    "[homeassistant.components.mqtt.client] Failed to connect to MQTT server",
+    "[homeassistant.components.mqtt.client] Error returned from MQTT server: The connection was lost",
+    # The newest wants an address, a player of sounds and the internet, none of which it has here.
+    "[homeassistant.components.network] Because the system does not have any enabled IPv4 addresses",
+    "[haffmpeg.",
+    "Error setting up entry Analytics for analytics",
+    "Error setting up entry  for marketplace",
     # Without libturbojpeg it does not make pictures smaller.
     "[homeassistant.components.camera.img_util]",
 )

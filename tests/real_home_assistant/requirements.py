@@ -13,8 +13,8 @@ from homeassistant.const import Platform
 
 def main() -> None:
     components = Path(homeassistant.__file__).parent / "components"
-    # The list of services imports every kind of entity.
-    todo = {"mqtt", "automation", *DEFAULT_INTEGRATIONS, *(platform.value for platform in Platform)}
+    # The list of services imports every kind of entity; MQTT's set-up looks for the supervisor.
+    todo = {"mqtt", "hassio", "automation", *DEFAULT_INTEGRATIONS, *(platform.value for platform in Platform)}
     seen: set[str] = set()
     found: set[str] = set()
     while todo:

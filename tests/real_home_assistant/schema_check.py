@@ -11,9 +11,13 @@ import json
 import sys
 from typing import Any
 
-import voluptuous as vol
 from homeassistant.components.mqtt.schemas import DEVICE_DISCOVERY_SCHEMA
 from homeassistant.core import HomeAssistant
+
+try:
+    from probatio import Invalid  # what its schemas are made of since 2026
+except ImportError:
+    from voluptuous import Invalid
 
 _SHARED = ("availability", "availability_mode")
 
@@ -25,7 +29,7 @@ async def check(document: dict[str, Any]) -> list[str]:
         DEVICE_DISCOVERY_SCHEMA(document)
         for key, config in document["components"].items():
             found += one(key, dict(config), document)
-    except vol.Invalid as error:
+    except Invalid as error:
         found.append(f"the document: {error}")
     await hass.async_stop(force=True)
     return found
@@ -37,7 +41,7 @@ def one(key: str, config: dict[str, Any], document: dict[str, Any]) -> list[str]
     whole = {name: document[name] for name in _SHARED} | {"device": document["device"]} | config
     try:
         taken = schema(whole)
-    except vol.Invalid as error:
+    except Invalid as error:
         return [f"{key} ({platform}): {error}"]
     dropped = sorted(config.keys() - {str(name) for name in taken})
     return [f"{key} ({platform}): dropped {', '.join(dropped)}"] if dropped else []
