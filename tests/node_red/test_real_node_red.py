@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(APP is None, reason="takes a real Node-RED; run tests/node_red/run"),
     pytest.mark.timeout(180),
 ]
+CHECKOUT = Path(__file__).parents[2]
 CAMERAS = {"porch": 800, "gate": 4, "workshop": 220}
 BUILT_IN = {"tab", "subflow", "subflow:edge-agent-command"}
 
@@ -53,6 +54,7 @@ def _wait_for(log: Path, text: str, times: int = 1) -> None:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     directory: Path = tmp_path_factory.mktemp("house")
     assert APP is not None
+    shutil.copytree(CHECKOUT / "schedules/profiles", directory / "profiles")
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(Mosquitto(directory))
         listener = stack.enter_context(Listener(broker.port, "#"))
@@ -66,6 +68,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                     listener=listener,
                     node=name,
                     camera={"options": {"lux": lux}},
+                    profiles={"directories": [str(directory)]},
                 )
             )
         port = free_port()
@@ -121,6 +124,17 @@ def test_a_ring_brings_a_picture(house: House) -> None:
     served = requests.get(f"{house.url}/edge-agent/picture/porch", timeout=10)
     assert (served.status_code, served.headers["content-type"]) == (200, "image/jpeg")
     assert requests.get(f"{house.url}/edge-agent/picture/nobody", timeout=10).status_code == 404
+
+
+def test_a_switch_on_the_wall_holds_the_night_and_gives_it_back(house: House) -> None:
+    porch, mark = house.agents["porch"], house.listener.mark()
+    house.listener.publish("home/switch/porch", "ON")
+    held = porch.status(lambda said: said["profile"]["active"] == "night", since=mark)
+    assert held["profile"]["hold"] is not None
+    mark = house.listener.mark()
+    house.listener.publish("home/switch/porch", "OFF")
+    freed = porch.status(lambda said: said["profile"]["active"] == "day", since=mark)
+    assert freed["profile"]["hold"] is None
 
 
 def test_a_problem_in_a_status_comes_out_as_an_alert(house: House) -> None:
