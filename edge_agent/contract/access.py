@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from edge_agent.contract.topics import NODE_ID
+
 __all__ = ["ACCESS", "Rule", "emqx_rules", "mosquitto_rules"]
 
 Right = Literal["write", "read"]
@@ -25,6 +27,9 @@ class Rule:
 
 _OWN: Final = "edge/v1/{user}"
 _COMMANDS: Final = ("edge/v1/+/cmd/+", "edge/v1/@group/+/cmd/+")
+
+# EMQX puts in any user's name as it is: one with a `+` would be all nodes at once. mosquitto refuses those.
+_EMQX_NODES: Final = f'{{username, {{re, "^{NODE_ID.pattern}$"}}}}'
 
 # The agents' rules come first: they hold for every user, each in the tree of its own name.
 ACCESS: Final = (
@@ -87,7 +92,7 @@ def emqx_rules() -> str:
     """Return EMQX's `acl.conf`."""
     lines = [f"%% {line}" for line in _HEAD]
     for rule in ACCESS:
-        who = "all" if rule.role == "agent" else f'{{user, "{rule.role}"}}'
+        who = _EMQX_NODES if rule.role == "agent" else f'{{user, "{rule.role}"}}'
         action = "publish" if rule.right == "write" else "subscribe"
         topics = ", ".join(f'"{topic.replace("{user}", "${username}")}"' for topic in rule.topics)
         lines += [f"{{allow, {who}, {action}, [{topics}]}}."]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +105,34 @@ def test_what_is_denied_is_told(tmp_path: Path) -> None:
         status = agent.status(lambda status: "publish_denied" in _codes(status), since=0)
         (problem,) = (one for one in status["problems"] if one["code"] == "publish_denied")
         assert "edge/v1/porch/capabilities" in problem["message"]
+
+
+def test_emqx_could_read_its_list(tmp_path: Path) -> None:
+    """EMQX reads it by this very call, and takes rules of these forms (its `emqx_authz_rule`)."""
+    erlang = shutil.which("erl")
+    if erlang is None:
+        pytest.skip("needs Erlang: apt-get install erlang-base")
+    program = (
+        f"{{ok, Rules}} = file:consult({json.dumps(str(SHIPPED.parent / 'emqx.conf'))}),"
+        "Known = fun ({deny, all}) -> true;"
+        " ({allow, {user, [_ | _]}, Action, [_ | _]}) -> lists:member(Action, [publish, subscribe]);"
+        " ({allow, {username, {re, Name}}, Action, [_ | _]}) ->"
+        "  {ok, Compiled} = re:compile(list_to_binary(Name)),"
+        '  [nomatch = re:run(Bad, Compiled) || Bad <- ["+", "#", "porch/cmd", ""]],'
+        '  {match, _} = re:run("front_porch-2", Compiled),'
+        "  lists:member(Action, [publish, subscribe]) end,"
+        "true = lists:all(Known, Rules), {deny, all} = lists:last(Rules),"
+        'io:format("~p rules", [length(Rules)]), halt().'
+    )
+    ran = subprocess.run(
+        [erlang, "-noshell", "-eval", program],
+        cwd=tmp_path,  # where it writes why it failed
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert (ran.returncode, re.sub(r"\d+", "n", ran.stdout)) == (0, "n rules"), ran.stdout + ran.stderr
 
 
 def _codes(status: Any) -> set[str]:
