@@ -18,12 +18,13 @@ from tests.real_home_assistant.home_assistant import HomeAssistant
 from tests.rtsp_servers import ReceiverProcess, free_port
 
 _CHECKOUT = Path(__file__).parents[2]
+DOCUMENTATION = _CHECKOUT / "docs/home-assistant.md"
 _AUTOMATION = re.compile(r"```yaml\n(- alias:.*?)```", re.DOTALL)
 
 
 def documented_automations() -> list[str]:
     """Return the automations that the documentation shows; there is no telephone here, so it is an event."""
-    text = (_CHECKOUT / "docs/home-assistant.md").read_text()
+    text = DOCUMENTATION.read_text()
     telephone = "- action: notify.mobile_app_phone\n      data:"
     return _AUTOMATION.findall(text.replace(telephone, "- event: telephone\n      event_data:"))
 
