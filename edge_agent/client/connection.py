@@ -19,7 +19,7 @@ from edge_agent.client.reply import CommandError, NoAnswerError, Reply, Unset
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.contract.reply import FINAL_STATES
 from edge_agent.contract.topics import NODE_ID
-from edge_agent.errors import LinkError, RefusedError
+from edge_agent.errors import LinkError, RefusedError, suggestion
 from edge_agent.mqtt.config import MqttConfig, TlsConfig
 from edge_agent.mqtt.link import Link
 from edge_agent.mqtt.message import Incoming, Outgoing
@@ -30,18 +30,23 @@ logger = logging.getLogger(__name__)
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _DOCUMENTS: Final = ("availability", "capabilities", "status", "heartbeat")
+# The broker marks no end of what it has kept: all is there when nothing new has come for a moment.
+_QUIET_S: Final = 0.2
+_SETTLE_ROUNDS: Final = 20
 
 
 class Broker:
     """A connection to a broker, for the length of an `async with` block.
 
-    It follows the retained documents of all nodes, and every reply. Entering raises LinkError where the
-    broker cannot be reached within `timeout_s`; a connection that is lost later comes back by itself.
+    It follows the retained documents of all nodes, and every reply; what the broker has kept is there from
+    the start. Entering raises LinkError where the broker cannot be reached within `timeout_s`; a connection
+    that is lost later comes back by itself.
     """
 
     def __init__(self, *, config: MqttConfig, timeout_s: float = 10.0, clock: Clock | None = None) -> None:
         self._root = config.root
         self._timeout_s = timeout_s
+        self._clock = clock or SystemClock()
         self._connected = asyncio.Event()
         self._waiting: dict[tuple[str, str], _Wait] = {}
         self._documents: dict[tuple[str, str], Any] = {}
@@ -55,7 +60,7 @@ class Broker:
             birth=self._born,
             subscriptions=[f"{config.root}/+/{name}" for name in (*_DOCUMENTS, "reply/+")],
             on_message=self._receive,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             random=Random(),
         )
 
@@ -64,6 +69,10 @@ class Broker:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connected.wait()
+            await self._settle()
+        except asyncio.CancelledError:
+            await self.__aexit__(None, None, None)
+            raise
         except TimeoutError:
             status = self._link.status
             await self.__aexit__(None, None, None)
@@ -71,6 +80,13 @@ class Broker:
                 f"no connection to the broker: {status.reason or 'no answer'}", code=status.code
             ) from None
         return self
+
+    async def _settle(self) -> None:
+        for _ in range(_SETTLE_ROUNDS):
+            known = len(self._documents)
+            await self._clock.sleep(_QUIET_S)
+            if len(self._documents) == known:
+                return
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -136,11 +152,18 @@ class Broker:
                 return _outcome(await wait.answer)
         except TimeoutError:
             raise NoAnswerError(
-                f"no outcome of '{command}' from '{node_id}' within {wait_s:g} s; it was last "
-                f"{wait.last_state or 'not answered at all'}"
+                f"no outcome of '{command}' from '{node_id}' within {wait_s:g} s: {self._why(node_id, wait)}",
             ) from None
         finally:
             del self._waiting[node_id, identity]
+
+    def _why(self, node_id: str, wait: _Wait) -> str:
+        if wait.last_state is not None:
+            return f"it was last '{wait.last_state}'"
+        said = self.document(node_id, "availability")
+        if said is None:
+            return f"the broker knows no such node{suggestion(node_id, self.nodes)}"
+        return "it did not answer" if said.get("state") == "online" else f"it is {said.get('state')}"
 
     async def _born(self, _epoch: int) -> None:
         self._connected.set()
@@ -150,10 +173,12 @@ class Broker:
         try:
             document = json.loads(message.payload) if message.payload else None
         except ValueError:
-            logger.warning("What came on %s is no JSON", message.topic)
+            document = message.payload
+        if document is not None and not isinstance(document, dict):
+            logger.warning("What came on %s is no JSON object", message.topic)
             return
         if name.startswith("reply/"):
-            if isinstance(document, dict) and (wait := self._waiting.get((node, str(document.get("id"))))):
+            if document is not None and (wait := self._waiting.get((node, str(document.get("id"))))):
                 wait.take(document)
             return
         if document is None:

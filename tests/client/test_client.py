@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,12 +71,28 @@ async def test_a_node_that_is_not_there_does_not_answer(port: int) -> None:
         gate = broker.node("gate")
         assert not gate.online
         assert gate.status is None
-        with pytest.raises(NoAnswerError, match="gate"):
+        with pytest.raises(NoAnswerError, match="the broker knows no such node"):
             await gate.refresh(wait_s=0.2)
+        with pytest.raises(NoAnswerError, match="did you mean 'porch'"):
+            await broker.node("portch").refresh(wait_s=0.2)
         with pytest.raises(NoAnswerError):
             await gate.wait_online(timeout_s=0.1)
         with pytest.raises(RefusedError):
             broker.node("../porch")
+
+
+async def test_all_nodes_that_the_broker_knows_are_there_from_the_start(tmp_path: Path) -> None:
+    names = [f"node{number:03}" for number in range(200)]
+    with Mosquitto(tmp_path) as broker, Listener(broker.port, "edge/v1/#") as listener:
+        for name in names:
+            for document in ("capabilities", "status", "availability"):
+                listener.publish(f"edge/v1/{name}/{document}", {"state": "offline"}, retain=True)
+        listener.publish("edge/v1/broken/availability", "offline", retain=True)
+        listener.wait("edge/v1/broken/availability")
+        async with connect(f"mqtt://127.0.0.1:{broker.port}") as client:
+            assert client.nodes == names
+            with pytest.raises(NoAnswerError, match="it is offline"):
+                await client.node("node007").refresh(wait_s=0.2)
 
 
 async def test_a_broker_that_is_not_there_is_told() -> None:
