@@ -41,6 +41,9 @@ def argument_words(spec: CommandSpec, given: Sequence[str], begun: str) -> list[
         for field, declared in fields.items()
         if field.startswith(begun) and field not in there
     ]
+    if len(words) == 1 and (values := list(_options(fields[words[0][0][:-1]], definitions))):
+        # Alone it would get a space behind its sign.
+        words = [(f"{words[0][0]}{value}", "") for value in values]
     if spec.main is not None and not given:
         options = _options(fields[spec.main], definitions)
         words += [(option, f"{spec.main}") for option in options if option.startswith(begun)]
