@@ -77,6 +77,8 @@ class HomeAssistantFeature(Feature):
         if message is not None:
             yield message
         self._discovery.born()
+        # It may have changed before this feature was there to hear of it.
+        self.capabilities_changed()
 
     def capabilities_changed(self) -> None:
         """Derive the device document anew."""
