@@ -242,8 +242,11 @@ def test_a_broker_that_lost_everything_is_told_it_again(house: House) -> None:
     home, before = house.home, house.home.states()
     house.broker.kill()
     home.wait("all unavailable", lambda: set(home.states().values()) == {"unavailable"})
+    mark = house.listener.mark()
     house.broker.start()
     home.wait("all available", lambda: "unavailable" not in home.states().values(), timeout_s=60)
+    # Only now it hears everything: an event before that is lost, as events are.
+    house.listener.wait("homeassistant/status", since=mark, timeout_s=60)
     assert home.states().keys() == before.keys()
     home.wait_state("exposure_ev", before["exposure_ev"])
 
