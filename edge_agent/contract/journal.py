@@ -6,12 +6,15 @@ that was under way at a kill is ended at the next start, so that nobody waits fo
 The file holds one JSON object a line, appended when a command is taken on and when it ends. It is written
 before the command is carried out and read at the start; lines that a kill cut short are passed over. A kill
 of the process loses nothing; only a power cut can lose the last lines that the kernel still held. A disk
-that refuses stops no command: the ids are then known until the agent ends, and `trouble` says so.
+that refuses stops no command: the ids are then known until the agent ends, and `trouble` says so. Where it
+has only the beginning of a command, the end is marked there, in place: nobody is answered a second time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import json
 import logging
 import os
@@ -32,6 +35,9 @@ __all__ = ["Entry", "Journal"]
 logger = logging.getLogger(__name__)
 
 _MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+_UNDER_WAY: Final = b"null}\n"
+# As long, so that it takes no room on the disk: it has ended, and nobody could write down how.
+_ENDED: Final = b"true}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Journal:
         self._window_s = window_s
         self._max_entries = max_entries
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        # Where in the file it says of a command that it is under way.
+        self._places: dict[str, int] = {}
         self._descriptor: int | None = None
         self._lines = 0
         self._torn = False
@@ -138,6 +146,7 @@ class Journal:
             if os.write(self._descriptor, whole) < len(whole):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the next write would
             self._torn = False
+            self._note_place(entry, line, os.lseek(self._descriptor, 0, os.SEEK_CUR))
         except OSError as error:
             if self.trouble is None:
                 logger.warning("The journal of commands cannot be written: %s", error)
@@ -145,6 +154,7 @@ class Journal:
                 f"{self._path} cannot be written ({error.strerror}): a repeated id is forgotten at a restart"
             )
             self._tell_trouble()
+            self._mark_ended(entry)
             return
         if self.trouble is not None:
             logger.info("The journal of commands can be written again")
@@ -154,6 +164,25 @@ class Journal:
         if self._lines > 2 * self._max_entries + 100:
             self._compact()
 
+    def _note_place(self, entry: Entry, line: bytes, end: int) -> None:
+        if entry.outcome is None and line.endswith(_UNDER_WAY):
+            self._places[entry.key] = end - len(_UNDER_WAY)
+        else:
+            self._places.pop(entry.key, None)
+
+    def _mark_ended(self, entry: Entry) -> None:
+        """Say in the line that is there that a command has ended, where there is no room for a second one."""
+        place = self._places.pop(entry.key, None)
+        if entry.outcome is None or place is None:
+            return
+        # Not the descriptor at hand: what is opened to append writes at the end only.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(descriptor, _ENDED, place)
+            finally:
+                os.close(descriptor)
+
     def _tell_trouble(self) -> None:
         if self._on_trouble is not None:
             self._on_trouble(self.trouble)
@@ -161,10 +190,13 @@ class Journal:
     def _compact(self) -> None:
         self.close()
         try:
-            content = b"".join(_line(entry) for entry in self._entries.values())
+            lines = [_line(entry) for entry in self._entries.values()]
             # On the event loop, like every line of it; the journal promises to outlive a kill, no more.
-            write_atomically(self._path, content, wait_for_disk=False)
+            write_atomically(self._path, b"".join(lines), wait_for_disk=False)
             self._torn = False
+            ends = itertools.accumulate(map(len, lines))
+            for entry, line, end in zip(self._entries.values(), lines, ends, strict=True):
+                self._note_place(entry, line, end)
         except StorageError as error:
             logger.warning("The journal of commands was not compacted: %s", error)
         # Also where it failed: the next try is as many lines away.
@@ -187,6 +219,8 @@ class Journal:
                 continue
             try:
                 document = json.loads(line)
+                if document["outcome"] is True:
+                    continue  # it has ended, and how is not known: see _ENDED
                 yield Entry(
                     key=str(document["key"]),
                     command=str(document["command"]),

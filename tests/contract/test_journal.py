@@ -128,6 +128,32 @@ def test_a_write_that_ends_half_way_is_trouble_until_one_goes_well(
     assert [entry.key for entry in journal_at(tmp_path).open()] == ["k"]
 
 
+@pytest.mark.parametrize("compacted", [False, True])
+def test_what_ended_while_the_disk_was_full_is_not_under_way_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, compacted: bool
+) -> None:
+    journal = journal_at(tmp_path)
+    journal.open()
+    for key in ("before", "k", "cut"):
+        journal.begin(key, "light")
+    if compacted:
+        # As after so many lines; what is under way has another place in the file then.
+        journal._compact()
+
+    def refuse(_descriptor: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        journal.finish("k", outcome(1))
+    assert journal.trouble is not None
+    journal.close()
+    later = journal_at(tmp_path)
+    # Its caller was answered: a second answer at the start would be another one.
+    assert [entry.key for entry in later.open()] == ["before", "cut"]
+    assert later.find("k") is None
+
+
 def test_the_file_stays_bounded_and_loses_nothing_that_is_known(tmp_path: Path) -> None:
     journal = journal_at(tmp_path, max_entries=10)
     journal.open()
