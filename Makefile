@@ -66,7 +66,7 @@ contract-check: $(BIN)/.dev
 bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardsticks; some minutes
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-crash: $(BIN)/.dev ## Kill an uploading process 500 times and count what the server has; some minutes
+crash: $(BIN)/.dev ## Kill an uploader and a whole agent 500 times, count what is kept; half an hour; ARGS='uploader'
 	@$(BIN)/python -m tests.crash $(ARGS)
 faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; EDGE_AGENT_MEDIAMTX names a MediaMTX
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -32,6 +32,8 @@ class AgentProcess:
         port: int,
         listener: Listener,
         node: str = "porch",
+        environ: Mapping[str, str] | None = None,
+        state_dir: str | None = None,
         **sections: Mapping[str, Any],
     ) -> None:
         document: dict[str, Any] = {
@@ -48,7 +50,7 @@ class AgentProcess:
             "status": {"interval_s": 1},
             "heartbeat": {"interval_s": 1},
             "profiles": {"directories": []},
-            "state_dir": str(directory / "state"),
+            "state_dir": state_dir or str(directory / "state"),
         }
         for name, section in sections.items():
             document[name] = {**document.get(name, {}), **section}
@@ -57,6 +59,7 @@ class AgentProcess:
         self.path.write_text(yaml.safe_dump(document))
         self._log = directory / "agent.log"
         self._listener = listener
+        self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -85,7 +88,7 @@ class AgentProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environ,
+                env=environ | self._environ,
             )
 
     def stop(self) -> int:

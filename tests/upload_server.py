@@ -56,7 +56,7 @@ class UploadServer:
     """PUT stores by path, POST by idempotency key, each once: the same again changes nothing.
 
     `fault` is asked before each upload, else `faults` are used up in order. `head` is how HEAD is answered.
-    `poisoned` is a path that is never taken.
+    `poisoned` is a path that is never taken. `keys` counts how often something new came under one key.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class UploadServer:
         self.stored: dict[str, bytes] = {}
         self.stores: Counter[str] = Counter()
         self.again: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()
         self.faults: deque[Fault] = deque()
         self.folders = {"/"}
         self.sent_bytes = 0
@@ -229,6 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
                 owner.again[name] += 1
                 return
             owner.stores[name] += 1
+            owner.keys[self.headers["Idempotency-Key"] or name] += 1
             owner.stored[name] = content if owner.keep_bodies else b""
 
     def _answer(self, status: int, headers: Mapping[str, str] | None = None, length: int | None = 0) -> None:

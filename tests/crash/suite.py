@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+from tests.crash.plan import Plan
 from tests.crash.uploader import Uploaders
 from tests.snapshots.pictures import content_of, picture_of
-from tests.upload_server import Fault, UploadServer
+from tests.upload_server import UploadServer
 
-__all__ = ["Outcome", "crash", "small_disk"]
+__all__ = ["Outcome", "crash"]
 
 _SIZES = [1000, 20_000, 300_000]
 _DRAIN_S = 120.0
@@ -58,7 +57,7 @@ def crash(
     random, outcome = Random(seed), Outcome()
     log, spool = directory / "promises", spool or directory / "spool"
     log.touch()
-    plan = _Plan(seed=seed, failing=failing)
+    plan = Plan(seed=seed, failing=failing)
     with UploadServer(fault=plan.next) as server, Uploaders() as uploaders:
         url = f"{server.url}/{{file_name}}" if method == "PUT" else f"{server.url}/in"
         config: dict[str, Any] = {
@@ -89,44 +88,6 @@ def crash(
         _compare(outcome, log, server, method)
     outcome.left = sorted(file.name for file in spool.iterdir())
     return outcome
-
-
-@contextmanager
-def small_disk(directory: Path, *, kib: int) -> Iterator[Path]:
-    """Mount a disk that is soon full. Raises OSError where this machine does not let one do that."""
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(directory)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise OSError(ran.stderr.strip())
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
-class _Plan:
-    """How the server fails, drawn anew for each upload."""
-
-    def __init__(self, *, seed: int, failing: float) -> None:
-        self._random = Random(seed + 1000)
-        self._failing = failing
-        self.is_over = False
-
-    def next(self) -> Fault | None:
-        if self.is_over or self._random.random() > self._failing:
-            return None
-        return self._random.choice(
-            [
-                Fault(drop="before"),
-                Fault(drop="after"),
-                Fault(drop="after"),
-                Fault(status=500),
-                Fault(status=503, headers={"Retry-After": "0"}),
-                Fault(status=429),
-                Fault(pause_s=self._random.uniform(0, 0.1)),
-            ]
-        )
 
 
 def _kill_after(pid: int, seconds: float, uploaders: Uploaders) -> None:

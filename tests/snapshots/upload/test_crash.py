@@ -8,7 +8,8 @@ from typing import Literal
 
 import pytest
 
-from tests.crash.suite import crash, small_disk
+from tests.crash.disk import small_disk
+from tests.crash.suite import crash
 
 
 @pytest.mark.parametrize(("method", "kills"), [("PUT", 30), ("POST", 10)])
@@ -25,9 +26,8 @@ def test_and_on_a_disk_that_fills(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk")
     try:
-        mounted = small_disk(tmp_path / "disk", kib=1000)
-        with mounted as disk:
-            outcome = crash(tmp_path, kills=10, spool=disk / "spool", failing=0.95)
+        with small_disk(tmp_path / "disk", kib=1000) as disk:
+            outcome = crash(tmp_path, kills=10, spool=disk.path / "spool", failing=0.95)
     except OSError as error:
         pytest.skip(f"no disk can be mounted here: {error}")
     assert outcome.is_right, outcome
