@@ -104,12 +104,15 @@ class Courier:
         now_s = self._clock.monotonic()
         while self._free and (found := self._lanes.take(now_s)) is not None:
             lane, entry = found
+            fresh, entry.fresh = entry.fresh, None
+            if fresh is not None and now_s > fresh.until_s:
+                fresh = None
             sender = self._free.pop()
             self._sending[entry.ticket] = entry
             self._all_free.clear()
             self._busy.set()
             self._threads.call(
-                partial(sender.send, entry.ticket, fresh=entry.fresh, doubtful=entry.doubtful),
+                partial(sender.send, entry.ticket, fresh=fresh, doubtful=entry.doubtful),
                 partial(self._sent, lane, entry, sender, lane.failures),
             )
         self._customer.lanes_changed()
@@ -176,7 +179,7 @@ class Courier:
             entry.state = "changing"
             self._customer.given_up(entry, verdict)
             return
-        entry.doubtful, entry.fresh = verdict.doubtful, None
+        entry.doubtful = verdict.doubtful
         now_s = self._clock.monotonic()
         lane.failed(now_s, began_with=began_with, retry_after_s=verdict.retry_after_s, why=verdict.message)
         entry.attempts += verdict.counted

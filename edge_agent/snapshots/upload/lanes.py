@@ -24,10 +24,15 @@ def full_jitter(*, random: Random, base_s: float, cap_s: float, failures: int) -
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """What was written a moment ago and need not be read back: a record, and its picture if it is small."""
+    """What was written a moment ago: a record, and its picture where there was room for it in memory.
+
+    Until `until_s` (monotonic) it need not be read back, nor a picture that is read be compared with what was
+    written: it comes out of the kernel's memory.
+    """
 
     record: Record
     content: bytes | None
+    until_s: float
 
 
 @dataclass(slots=True, eq=False)

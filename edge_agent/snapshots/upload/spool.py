@@ -1,9 +1,9 @@
 """The spool on disk: each upload is a record `<ticket>.json` and its picture, both there or neither.
 
-The order of writing is what makes a kill or a power cut harmless at any point: first the picture, whole,
-then its record by renaming, then the directory. Removing goes the other way: first the record, then, when
-that is on disk for good, the picture. So a picture without a record is one that nobody was promised, or
-one that is done with, and is swept at the next start.
+The order of writing is what makes a kill or a power cut harmless at any point: first the picture and what
+is to be its record, whole, then the record's name by renaming, then the directory. Removing goes the other
+way: first the record, then, when that is on disk for good, the picture. So a picture without a record is one
+that nobody was promised, or one that is done with, and is swept at the next start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What says nothing about the file itself: too many are open, there is no memory.
 _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
 _CHUNK: Final = 1024 * 1024
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
@@ -91,25 +92,25 @@ class Spool:
 
     def write(self, record: Record, content: bytes | Path) -> None:
         """Put a picture and its record down, each of them whole; for good only with the next `sync`."""
-        picture = self._content(record)
-        with self._translated("keep"):
-            try:
-                self._bring(record, content, picture)
-            except FileExistsError:
-                # Of an earlier run. Never opened for writing: it may be a link to the store's own file.
-                picture.unlink()
-                self._bring(record, content, picture)
-        self.rewrite(record)
+        picture, unfinished = self._content(record), self._unfinished(record.ticket)
+        with self._translated("keep"), contextlib.ExitStack() as stack:
+            files = []
+            for path, bring in (
+                (picture, partial(self._bring, content, record.picture.size_bytes)),
+                (unfinished, partial(_create, record.encoded())),
+            ):
+                files.append(_anew(path, bring))
+                stack.callback(os.close, files[-1])
+            _to_disk(*files)
+            unfinished.rename(self._path(record.ticket))
 
     def rewrite(self, record: Record) -> None:
         """Replace a record; for good only with the next `sync`."""
         unfinished = self._unfinished(record.ticket)
-        with self._translated("keep"):
-            try:
-                _create(unfinished, record.encoded())
-            except FileExistsError:
-                unfinished.unlink()
-                _create(unfinished, record.encoded())
+        with self._translated("keep"), contextlib.ExitStack() as stack:
+            file = _anew(unfinished, partial(_create, record.encoded()))
+            stack.callback(os.close, file)
+            _to_disk(file)
             unfinished.rename(self._path(record.ticket))
 
     def sync(self) -> None:
@@ -186,13 +187,13 @@ class Spool:
     def _content(self, record: Record) -> Path:
         return self.directory / record.content_name
 
-    def _bring(self, record: Record, content: bytes | Path, picture: Path) -> None:
+    def _bring(self, content: bytes | Path, size_bytes: int, picture: Path) -> int:
+        """Bring a picture into the spool, and return its descriptor; it is yet to be waited for."""
         if isinstance(content, bytes):
-            _create(picture, content)
-        else:
-            self._link(content, picture, record.picture.size_bytes)
+            return _create(content, picture)
+        return self._link(content, picture, size_bytes)
 
-    def _link(self, source: Path, picture: Path, size_bytes: int) -> None:
+    def _link(self, source: Path, picture: Path, size_bytes: int) -> int:
         """Take the store's file: the same bytes under a second name, so that a card is written once."""
         if self._store is not None and not source.resolve().is_relative_to(self._store.resolve()):
             raise RefusedError(f"{source} is not a file of the store {self._store}", code="outside_the_store")
@@ -208,19 +209,9 @@ class Spool:
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
                 raise
-            self._copy(source, picture)
-        else:
-            # The store need not have waited for the disk.
-            _sync(picture)
-
-    def _copy(self, source: Path, picture: Path) -> None:
-        reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(reading, "rb") as original:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(picture, flags, 0o600), "wb", buffering=0) as copy:
-                while chunk := original.read(_CHUNK):
-                    _write(copy.fileno(), chunk)
-                os.fsync(copy.fileno())
+            return _copy(source, picture)
+        # It is waited for, too: the store need not have done so.
+        return os.open(picture, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def _sweep(self, name: str) -> None:
         try:
@@ -271,13 +262,49 @@ def _make_directory(directory: Path) -> None:
     _sync(directory.parent, os.O_DIRECTORY)
 
 
-def _create(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _anew(path: Path, bring: Callable[[Path], int]) -> int:
+    """Return a new file. One of an earlier run is never opened for writing: it may be the store's own."""
+    try:
+        return bring(path)
+    except FileExistsError:
+        path.unlink()
+        return bring(path)
+
+
+def _create(content: bytes, path: Path) -> int:
+    descriptor = os.open(path, _NEW, 0o600)
     try:
         _write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _copy(source: Path, path: Path) -> int:
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(reading, "rb") as original:
+        descriptor = os.open(path, _NEW, 0o600)
+        try:
+            while chunk := original.read(_CHUNK):
+                _write(descriptor, chunk)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def _to_disk(first: int, *others: int) -> None:
+    """Wait until the disk has the files.
+
+    The small others are begun with before the first is waited for: a journalling file system has them all in
+    one commit then, and waiting for the others takes none of its own.
+    """
+    for descriptor in others:
+        # It starts the writing, and lets go of what is written, which nobody reads soon.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    for descriptor in (first, *others):
+        os.fsync(descriptor)
 
 
 def _write(descriptor: int, content: bytes) -> None:

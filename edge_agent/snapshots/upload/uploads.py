@@ -83,7 +83,12 @@ class Uploads:
             random=random,
         )
         spool = Spool(directory=directory, store=store)
-        self._keeper = Keeper(spool=spool, limit_mb=config.limit_mb, min_free_mb=config.min_free_mb)
+        self._keeper = Keeper(
+            spool=spool,
+            limit_mb=config.limit_mb,
+            min_free_mb=config.min_free_mb,
+            monotonic=clock.monotonic,
+        )
         throttle = None
         if config.bandwidth_kbps is not None:
             bytes_per_s = config.bandwidth_kbps * _BYTES_PER_KBIT

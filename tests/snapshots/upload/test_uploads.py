@@ -387,6 +387,21 @@ async def test_damaged_uploads_are_told_and_the_rest_goes(server: UploadServer, 
     assert len(list((tmp_path / "spool" / "damaged").iterdir())) == 4
 
 
+async def test_what_has_waited_is_compared_with_what_was_taken(server: UploadServer, tmp_path: Path) -> None:
+    clock = ManualClock()
+    server.faults += [Fault(status=429, headers={"Retry-After": "120"})]
+    async with Owner(tmp_path / "spool", clock=clock, url=url_of(server)) as owner:
+        await owner.add(1)
+        await until(lambda: owner.status.state == "backing_off", "a refusal")
+        # Not tried once; the disk damages one, and leaves its length.
+        tickets = [await owner.add(number) for number in (2, 3)]
+        (tmp_path / "spool" / f"{tickets[0]}.jpg").write_bytes(content_of(77))
+        await uploaded(owner, clock, 2)
+        await until(lambda: owner.events("damaged"), "the damaged one")
+        assert [event["ticket"] for event in owner.events("damaged")] == tickets[:1]
+    assert sorted(server.stored) == [f"/porch/{picture_of(number).file_name}" for number in (1, 3)]
+
+
 async def test_what_the_disk_does_not_let_go_is_not_sent_again(
     server: UploadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
