@@ -5,13 +5,13 @@ All of it is done on one thread of its own, as a large PNG takes seconds: the fr
 
 from __future__ import annotations
 
-import io
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from edge_agent.camera.dng import dng
 from edge_agent.camera.drivers.base import Mosaic, Still
@@ -27,6 +27,7 @@ __all__ = ["Darkroom", "Draw", "Print", "developed", "fitted", "image_of"]
 logger = logging.getLogger(__name__)
 
 Draw = Callable[["VideoFrame"], None]
+_Mode = Literal["RGB", "RGBX"]
 
 # Raw frames that wait: fifteen of 1080p, or two of the largest sensors; one is always taken.
 _MOST_WAITING_BYTES: Final = 48_000_000
@@ -102,33 +103,39 @@ def developed(still: Still, take: Take, facts: Facts, draw: Draw | None = None) 
     raw_or_frame = still.develop()
     if isinstance(raw_or_frame, Mosaic):
         return Print(raw_or_frame.width, raw_or_frame.height, dng(raw_or_frame, facts))
-    image = _image(raw_or_frame, take.size, draw)
-    content = io.BytesIO()
+    image = _image(raw_or_frame, take.size, draw, mode="RGBX" if request.format == "jpeg" else "RGB")
     options = {"quality": request.quality} if request.format == "jpeg" else {"compress_level": _PNG_LEVEL}
-    image.save(content, format=request.format.upper(), exif=exif(facts), **options)
-    return Print(image.width, image.height, content.getvalue())
+    # It is in memory all the same; but to what has a descriptor Pillow writes a JPEG without holding the
+    # interpreter's lock, which the frame loop would wait for otherwise.
+    with os.fdopen(os.memfd_create("picture"), "w+b") as file:
+        image.save(file, format=request.format.upper(), exif=exif(facts), **options)
+        file.seek(0)
+        return Print(image.width, image.height, file.read())
 
 
-def _image(frame: VideoFrame, size: tuple[int, int] | None, draw: Draw | None) -> Image:
+def _image(frame: VideoFrame, size: tuple[int, int] | None, draw: Draw | None, *, mode: _Mode) -> Image:
     from av import VideoFrame as Frames  # noqa: PLC0415 - only where pictures are taken
 
     if draw is None:
-        return fitted(image_of(frame), size)
+        return fitted(image_of(frame, mode), size)
     if size is not None and (frame.width, frame.height) != size:
         # Drawn before, it would be cut off with what is beside the wanted shape.
         frame = Frames.from_image(fitted(image_of(frame), size))  # type: ignore[no-untyped-call] # PyAV's, without types
     draw(frame)
-    return image_of(frame)
+    return image_of(frame, mode)
 
 
-def image_of(frame: VideoFrame) -> Image:
-    """Return a frame as RGB. PyAV's own way keeps the interpreter's lock for a tenth of a second at 12 MP."""
+def image_of(frame: VideoFrame, mode: _Mode = "RGB") -> Image:
+    """Return a frame as RGB; as RGBX nothing is copied, and a JPEG takes it as well.
+
+    PyAV's own way keeps the interpreter's lock for a tenth of a second at 12 MP.
+    """
     from PIL import Image as Pictures  # noqa: PLC0415 - only where pictures are taken
 
-    rgb = frame.reformat(format="rgb24")
+    rgb = frame.reformat(format="rgb24" if mode == "RGB" else "rgb0")
     plane = rgb.planes[0]
     size = (rgb.width, rgb.height)
-    return Pictures.frombuffer("RGB", size, memoryview(plane), "raw", "RGB", plane.line_size, 1)  # type: ignore[arg-type] # a buffer, which PyAV's types do not say
+    return Pictures.frombuffer(mode, size, memoryview(plane), "raw", mode, plane.line_size, 1)  # type: ignore[arg-type] # a buffer, which PyAV's types do not say
 
 
 def fitted(image: Image, size: tuple[int, int] | None) -> Image:

@@ -1,7 +1,7 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads] [pictures]
-                      [--seconds 60]
+python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads]
+                      [snapshots] [pictures] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
 from tests.bench.pictures import measure_store
 from tests.bench.schedules import cost_of, lateness_under_load
+from tests.bench.snapshots import FRAME_S, measure_snapshots
 from tests.bench.uploads import plain_per_s, server, spooled_per_s
 from tests.bench.video import video
 from tests.brokers import Mosquitto, mosquitto_executable
@@ -185,6 +186,23 @@ def pictures(directory: Path, _seconds: float) -> None:
     )
 
 
+def snapshots(directory: Path, _seconds: float) -> None:
+    """Snapshot to JPEG on MQTT in Full HD, and the frames that the stream loses meanwhile."""
+    seen = measure_snapshots(directory, count=100)
+    middle = statistics.median(seen.took_s)
+    say(f"snapshots, {len(seen.took_s)} of a stream of 1080p30, simulated camera")
+    say(
+        f"  command to the JPEG on MQTT: p50 {middle * 1000:.1f} ms, "
+        f"p99 {percentile(seen.took_s, 0.99) * 1000:.1f} ms; without the encoding "
+        f"({seen.encoding_s * 1000:.1f} ms) p50 is {(middle - seen.encoding_s) / FRAME_S:.2f} frame times  "
+        "(wanted: at most 1)"
+    )
+    say(
+        f"  frames that the stream lost meanwhile: {seen.lost} of {seen.frames}, {seen.told} by the replies  "
+        f"(wanted: none); as long without snapshots: {seen.lost_without}"
+    )
+
+
 BENCHES: dict[str, Callable[[Path, float], None]] = {
     "latency": latency,
     "start": start,
@@ -193,6 +211,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "controls": controls,
     "schedules": schedules,
     "uploads": uploads,
+    "snapshots": snapshots,
     "pictures": pictures,
 }
 
