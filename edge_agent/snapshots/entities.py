@@ -10,8 +10,8 @@ from edge_agent.contract.topics import Topics
 __all__ = ["snapshot_entities"]
 
 
-def snapshot_entities(topics: Topics, *, uploads: bool = False) -> Iterator[Entity]:
-    """Yield the pictures, and what takes one; with `uploads` how many wait for their way."""
+def snapshot_entities(topics: Topics) -> Iterator[Entity]:
+    """Yield the pictures, what takes one, and how many wait to be uploaded."""
     # The main entity, which bears the device's name.
     yield Entity(key="camera", platform="camera", name=None, topic=topics.image_latest)
     yield Entity(key="last_snapshot", platform="image", name="Last snapshot", topic=topics.image_latest)
@@ -40,13 +40,12 @@ def snapshot_entities(topics: Topics, *, uploads: bool = False) -> Iterator[Enti
         options=("taken",),
         icon="mdi:camera-plus-outline",
     )
-    if uploads:
-        yield Entity(
-            key="uploads_waiting",
-            platform="sensor",
-            name="Uploads waiting",
-            path="upload.waiting",
-            state_class="measurement",
-            icon="mdi:tray-arrow-up",
-            category="diagnostic",
-        )
+    yield Entity(
+        key="uploads_waiting",
+        platform="sensor",
+        name="Uploads waiting",
+        path="upload.waiting",
+        state_class="measurement",
+        icon="mdi:tray-arrow-up",
+        category="diagnostic",
+    )

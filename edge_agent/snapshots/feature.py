@@ -64,7 +64,7 @@ class SnapshotsFeature(Feature):
         super().__init__(host=host, config=config)
         directory = config.directory or host.configuration.state_dir / "pictures"
         self._uploads = _uploads(host, directory)
-        self._uploader = uploader or self._uploads
+        self._uploader: Uploader = uploader or self._uploads
         self._last: Picture | None = None
         self._last_sent_to: tuple[str, ...] = ()
         self._latest: bytes | None = None
@@ -134,7 +134,7 @@ class SnapshotsFeature(Feature):
 
     def entities(self) -> Iterable[Entity]:
         """Return what a home sees of the pictures."""
-        return snapshot_entities(self.host.topics, uploads="upload" in self.status())
+        return snapshot_entities(self.host.topics)
 
     def retained(self) -> Iterable[Outgoing]:
         """Return the last picture: who came since has nothing to show, where the broker does not keep it."""
@@ -150,9 +150,7 @@ class SnapshotsFeature(Feature):
     async def snapshot(self, call: Call) -> Outcome:
         """Take pictures, the stream going on; publish them on image/latest, store them, upload them."""
         arguments: SnapshotArguments = call.arguments
-        places = arguments.places(
-            store=self.config.store, upload=self._uploader is not None and self._uploader.configured
-        )
+        places = arguments.places(store=self.config.store, upload=self._uploader.configured)
         if arguments.format != "jpeg" and places == ("mqtt",):
             raise RefusedError(
                 f"image/latest carries JPEG alone: give 'to' a place that takes a {arguments.format}",

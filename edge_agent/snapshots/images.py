@@ -128,7 +128,7 @@ class Images:
     transfer: Transfer
     thumbnailer: Thumbnailer
     keep_thumbnails: bool
-    uploader: Uploader | None
+    uploader: Uploader
     films: Films
     topics: Topics
     page_bytes: int
@@ -239,8 +239,7 @@ class Images:
         return {"changed": await self.store.lock(ids, locked=wanted)}
 
     async def _upload(self, call: Call, arguments: ImagesArguments) -> dict[str, Any]:
-        uploader = self.uploader
-        if uploader is None or not (uploader.configured or arguments.url):
+        if not (self.uploader.configured or arguments.url):
             raise RefusedError(
                 "nothing says where to upload to: set upload.url, or give 'url'", code="not_configured"
             )
@@ -253,7 +252,7 @@ class Images:
             # Only what is in the store and a plain file is handed on.
             _, descriptor = await self.store.open_picture(picture.id)
             os.close(descriptor)
-            ticket = await uploader.add(picture, self.store.path_of(picture), url=arguments.url)
+            ticket = await self.uploader.add(picture, self.store.path_of(picture), url=arguments.url)
             uploads.append({"id": picture.id, "ticket": ticket})
             progress(len(uploads) / len(pictures))
         return {"uploads": uploads}

@@ -47,7 +47,7 @@ class Places:
     """The places of this node. `latest` makes the message for `image/latest`."""
 
     store: Store
-    uploader: Uploader | None
+    uploader: Uploader
     deliver: Callable[[Outgoing], Awaitable[None]]
     latest: Callable[[bytes], Outgoing]
 
@@ -100,8 +100,6 @@ class Places:
         raise StorageError("the store has a picture of every id that was tried", code="picture_exists")
 
     async def _upload(self, delivered: Delivered, content: bytes, url: str | None) -> str:
-        if self.uploader is None:
-            raise RefusedError("this node has no uploads", code="not_configured")
         stored = "store" in delivered.sent_to
         source = self.store.path_of(delivered.picture) if stored else content
         return await self.uploader.add(delivered.picture, source, url=url)
