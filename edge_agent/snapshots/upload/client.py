@@ -29,6 +29,7 @@ from edge_agent.snapshots.upload.target import Target, parse_target
 __all__ = ["Client"]
 
 _MAX_ANSWER_BYTES: Final = 65_536
+_MAX_INTERIM: Final = 20
 
 
 class Client:
@@ -165,11 +166,28 @@ def _beginning(resp: Any) -> bytes:
     return content[:_MAX_ANSWER_BYTES]
 
 
+class _Response(http.client.HTTPResponse):
+    """Passes over what a server says before its answer: 102 of WebDAV, 103.
+
+    http.client takes them for the answer, and what follows for that of the next request on the connection.
+    """
+
+    def begin(self) -> None:
+        for _ in range(_MAX_INTERIM):
+            super().begin()
+            if not 100 <= self.status < 200 or self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return
+            # To http.client it has begun once it has headers.
+            self.headers = self.msg = None  # type: ignore[assignment]  # they are None before
+        raise http.client.HTTPException("the answer does not come")
+
+
 class _Dialled:
     """What both kinds of connection have in common: how the socket is made, held and let go."""
 
     dialer: ClassVar[Dialer]
     read_s: ClassVar[float]
+    response_class: Any = _Response
     host: str
     port: int
     sock: Any

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge_agent.errors import RefusedError
+from tests.clocks import settled
 from tests.snapshots.pictures import content_of, picture_of
 from tests.snapshots.upload.support import Owner, until
 from tests.upload_server import Fault, UploadServer
@@ -303,3 +308,78 @@ async def test_what_is_not_allowed_any_more_is_parked(server: UploadServer, tmp_
     async with Owner(tmp_path / "spool", allow=["https://other.example"], **config) as owner:
         assert (await owner.parked())["code"] == "upload_not_allowed"
     assert picture_of(1).id not in str(server.stored)
+
+
+@contextmanager
+def saying(what: bytes) -> Iterator[int]:
+    """A server of the loopback that says this again and again, and nothing else; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection, contextlib.suppress(OSError):
+                        while what:
+                            connection.sendall(what)
+                        connection.settimeout(10)
+                        while connection.recv(65_536):
+                            pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        # Closing it does not end who waits in it.
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "what"),
+    [
+        ("http", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        ("http", b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"),
+        ("https", b""),
+    ],
+)
+async def test_a_server_that_never_comes_to_its_answer_is_left(
+    tmp_path: Path, scheme: str, what: bytes
+) -> None:
+    timeout_s = {"connect": 0.2, "read": 0.3}
+    with saying(what) as port:
+        url = f"{scheme}://127.0.0.1:{port}/{{id}}"
+        config: dict[str, Any] = {"timeout_s": timeout_s, "retry_base_s": 60, "retry_cap_s": 60}
+        async with Owner(tmp_path / "spool", url=url, **config) as owner:
+            await owner.add(1)
+            await until(lambda: owner.status.last_error, "an end")
+            assert owner.status.last_error.code in {"timeout", "bad_answer"}
+            assert (owner.status.waiting, owner.status.parked) == (1, 0)
+
+
+@pytest.mark.parametrize("before", [(100,), (102,), (103,), (100, 103, 103)])
+async def test_what_a_server_says_before_its_answer_is_passed_over(
+    tmp_path: Path, before: tuple[int, ...]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/{{id}}"
+        async with Owner(tmp_path / "spool", url=url, concurrency=1) as owner:
+            await owner.add(1)
+            await until(lambda: owner.status.uploading == 1, "an attempt")
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(10)
+                for number in (1, 2):
+                    if number == 2:
+                        # On the same connection: the first one's answer must not be taken for this one's.
+                        await owner.add(2)
+                    while not (await asyncio.to_thread(connection.recv, 65_536)).endswith(
+                        content_of(number)[-100:]
+                    ):
+                        pass
+                    for status in before:
+                        connection.sendall(f"HTTP/1.1 {status} Soon\r\nLink: <x>\r\n\r\n".encode())
+                    await settled()
+                    assert (owner.status.uploaded, owner.status.parked) == (number - 1, 0)
+                    connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                    await owner.done(number)
