@@ -90,7 +90,11 @@ class Shoot:
     def start(self) -> None:
         """Begin, from any thread."""
         self._timer.start()
-        self._soon(self._begin)
+        if self._take.settings is None and not self._take.request.focus_first:
+            # Nothing of the camera is changed: the frame that is awaited just now will do.
+            self._do(self._begin)
+        else:
+            self._soon(self._begin)
 
     def give_up(self, error: BaseException) -> None:
         """End with `error`, from any thread; where it has ended already nothing happens."""
@@ -107,19 +111,18 @@ class Shoot:
 
     def _soon(self, step: Callable[[], None]) -> None:
         """Do a step between two frames."""
-
-        def run() -> None:
-            if self._over.is_set():
-                return
-            try:
-                step()
-            except Exception as error:  # noqa: BLE001 - every request is answered
-                self._fail(error)
-
         try:
-            self._loop.submit(run)
+            self._loop.submit(partial(self._do, step))
         except CameraError as error:
             self._failed(error)
+
+    def _do(self, step: Callable[[], None]) -> None:
+        if self._over.is_set():
+            return
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - every request is answered
+            self._fail(error)
 
     def _begin(self) -> None:
         take = self._take

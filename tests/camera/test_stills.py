@@ -88,6 +88,27 @@ def test_a_picture_is_of_a_frame_that_came_after_it_was_asked_for() -> None:
         assert np.abs(mean_of(image) - mean_of(sample.frame)).max() < 3
 
 
+def test_the_frame_that_is_awaited_when_it_is_asked_for_is_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with studio() as at_work:
+        read, awaited = at_work.driver.read, list[int]()
+
+        def reading(timeout_s: float) -> Sample | None:
+            is_first = not awaited
+            if is_first:
+                awaited.append(0)
+                at_work.ask()
+            sample = read(timeout_s)
+            if is_first and sample is not None:
+                awaited[0] = sample.reading.sequence
+            return sample
+
+        monkeypatch.setattr(at_work.driver, "read", reading)
+        info, _ = at_work.answer()
+        assert info.reading.sequence == awaited[0]
+
+
 def test_the_clock_s_reading_of_a_frame_and_the_exif_are_the_same() -> None:
     with studio() as at_work:
         info, content = at_work.picture(format="png")
