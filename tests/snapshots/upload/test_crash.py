@@ -16,10 +16,10 @@ from tests.crash.suite import crash
 def test_what_was_promised_is_on_the_server_once_after_kills(
     tmp_path: Path, method: Literal["PUT", "POST"], kills: int
 ) -> None:
-    outcome = crash(tmp_path, kills=kills, method=method)
+    outcome = crash(tmp_path, kills=kills, method=method, at_least=kills)
     assert outcome.is_right, outcome
-    assert outcome.kills == kills
-    assert outcome.promised > kills
+    assert outcome.kills >= kills
+    assert outcome.promised >= kills
 
 
 def test_and_on_a_disk_that_fills(tmp_path: Path) -> None:
