@@ -6,6 +6,7 @@ import contextlib
 import logging
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 from paho.mqtt import client as paho
@@ -29,10 +30,14 @@ class _Client(paho.Client):
     """Remembers its socket from the start, which paho forgets where a handshake fails, and why it ended."""
 
     opened: socket.socket | None = None
+    looked_up = False
     told_reason = 0
 
     def _create_socket_connection(self) -> socket.socket:
-        self.opened = super()._create_socket_connection()
+        # What paho does in one call: only so is known which half of it takes so long.
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        self.looked_up = True
+        self.opened = _first_that_answers(found, timeout_s=self.connect_timeout)
         # An acknowledgement and a reply are two small writes: Nagle would hold the second one back.
         self.opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.opened
@@ -56,6 +61,21 @@ class _LastError(logging.Handler):
         self.text = record.getMessage()
 
 
+def _first_that_answers(found: Sequence[tuple[Any, ...]], *, timeout_s: float) -> socket.socket:
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in found:
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(timeout_s)
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failure = failure or error
+        else:
+            return connection
+    raise failure or OSError("the name has no address")
+
+
 class Dialer:
     """Makes `client` and connects it; knows how to give up while another thread is in the middle of it.
 
@@ -77,6 +97,11 @@ class Dialer:
     def last_error(self) -> str:
         """What paho last logged as an error, empty where there was none."""
         return self._last_error.text
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether the broker's name was found: before that no connection was tried."""
+        return self.client.looked_up
 
     def dial(self) -> None:
         """Connect; blocks. Raises LinkError, OSError or ValueError, the socket closed."""

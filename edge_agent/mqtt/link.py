@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
 from typing import Final
 
 from edge_agent.clock import Clock
 from edge_agent.errors import LinkError
+from edge_agent.mqtt.attempts import Attempts
 from edge_agent.mqtt.birth import BIRTH_TIMEOUT_S, give_birth
 from edge_agent.mqtt.config import MqttConfig
 from edge_agent.mqtt.deliveries import Deliveries
@@ -188,17 +188,14 @@ class Link:
     # ---- connecting
 
     async def _keep_connected(self) -> None:
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mqtt-connect")
-        try:
-            while not self._stopping:
-                wait_s = await self._connect_once(executor)
-                if wait_s > 0:
-                    self.turns.turn(within_s=wait_s)
-                    await self._clock.sleep(wait_s)
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+        attempts = Attempts()
+        while not self._stopping:
+            wait_s = await self._connect_once(attempts)
+            if wait_s > 0:
+                self.turns.turn(within_s=wait_s)
+                await self._clock.sleep(wait_s)
 
-    async def _connect_once(self, executor: ThreadPoolExecutor) -> float:
+    async def _connect_once(self, attempts: Attempts) -> float:
         """Have one connection, from beginning to end. Return how long to wait before the next one."""
         epoch = self._next_epoch()
         self.turns.turn(within_s=2 * self._config.connect_timeout_s)
@@ -221,7 +218,7 @@ class Link:
         try:
             limit_s = self._config.connect_timeout_s
             await session.open(
-                executor,
+                attempts,
                 consent_timeout_s=min(limit_s, _PROBE_TIMEOUT_S) if self._protocol.probing else limit_s,
             )
         except LinkError as error:

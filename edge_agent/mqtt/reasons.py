@@ -62,8 +62,8 @@ def disconnect_error(config: MqttConfig, *, client_id: str, value: int, name: st
     )
 
 
-def network_error(config: MqttConfig, error: Exception) -> LinkError:
-    """Return the error for what opening the connection raised."""
+def network_error(config: MqttConfig, error: Exception, *, looked_up: bool = True) -> LinkError:
+    """Return the error for what opening the connection raised; `looked_up` is whether the name was found."""
     if isinstance(error, LinkError):
         return error
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -85,6 +85,14 @@ def network_error(config: MqttConfig, error: Exception) -> LinkError:
     if isinstance(error, socket.gaierror):
         return LinkError(
             f"the name '{config.host}' cannot be resolved: {error.strerror}; check mqtt.host and the DNS",
+            code="dns",
+            field="mqtt.host",
+            value=config.host,
+        )
+    if isinstance(error, TimeoutError) and not looked_up:
+        return LinkError(
+            f"the name '{config.host}' cannot be resolved: the name server did not answer in time; "
+            "check the network and the DNS",
             code="dns",
             field="mqtt.host",
             value=config.host,

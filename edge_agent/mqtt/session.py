@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 from paho.mqtt import client as paho
@@ -22,6 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_agent.clock import Clock
 from edge_agent.errors import LinkError
+from edge_agent.mqtt.attempts import Attempts
 from edge_agent.mqtt.config import MqttConfig
 from edge_agent.mqtt.dialer import Dialer
 from edge_agent.mqtt.message import Incoming, Outgoing
@@ -90,15 +90,15 @@ class Session:
 
     # ---- life
 
-    async def open(self, executor: Executor, *, consent_timeout_s: float) -> None:
+    async def open(self, attempts: Attempts, *, consent_timeout_s: float) -> None:
         """Connect and wait for the broker's CONNACK. Raises LinkError; the session is closed then."""
         try:
             async with asyncio.timeout(self._config.connect_timeout_s):
-                await self._loop.run_in_executor(executor, self._dialer.dial)
+                await attempts.run(self._dialer.dial)
             self._attach()
             reason, properties = await self._consent(consent_timeout_s)
         except (OSError, ValueError) as error:
-            failure = network_error(self._config, error)
+            failure = network_error(self._config, error, looked_up=self._dialer.looked_up)
             self.close(failure)
             raise failure from error
         except BaseException:
