@@ -366,8 +366,7 @@ class Agent:
             "publish_denied",
             f"the broker does not let this agent write {refused}: mend its ACL" if refused else None,
         )
-        if status.code == "duplicate_client_id" or status.state == "online":
-            self._problems.set("duplicate_client_id", status.reason if status.state != "online" else None)
+        self._problems.set("duplicate_client_id", status.contested)
         self._board.changed()
 
     def _node_status(self) -> dict[str, Any]:
@@ -379,16 +378,7 @@ class Agent:
         return {**self._stream.status().model_dump(mode="json"), "sub": sub}
 
     def _link_status(self) -> dict[str, Any]:
-        status = self._link.status
-        return {
-            "protocol": status.protocol,
-            "epoch": status.session_epoch,
-            "reconnects": status.reconnects,
-            "denied_subscriptions": list(status.denied_subscriptions),
-            "denied_publishes": list(status.denied_publishes),
-            "dropped": {"replies": status.dropped.replies, "events": status.dropped.events},
-            "refused_commands": self._dispatcher.refused_count,
-        }
+        return {**self._link.status.document(), "refused_commands": self._dispatcher.refused_count}
 
     def _restart_agent(self) -> None:
         self._restart = True

@@ -22,6 +22,7 @@ __all__ = [
     "FeatureState",
     "LinkPart",
     "NodePart",
+    "OutagePart",
     "ReplyDocument",
 ]
 
@@ -54,12 +55,24 @@ class DroppedMessages(_Document):
     events: int = Field(description="Events, the oldest first")
 
 
+class OutagePart(_Document):
+    """A time without the broker that is over."""
+
+    since: str = Field(description="When it was noticed")
+    lasted_s: float = Field(description="How long it was, by a clock that does not jump")
+    codes: list[str] = Field(description="Why, as in the list of codes, in the order in which they came")
+    reason: str = Field(description="The last one for people")
+
+
 class LinkPart(_Document):
     """The connection to the broker."""
 
     protocol: str | None = Field(description="The version of MQTT that is spoken")
     epoch: int | None = Field(description="The connection's start in ms since 1970, as in availability")
     reconnects: int = Field(description="How often it was lost and made anew")
+    last_outage: OutagePart | None = Field(
+        description="When and why the broker was away last, since the agent's start; null where it never was"
+    )
     denied_subscriptions: list[str] = Field(description="What the broker does not let this node read")
     denied_publishes: list[str] = Field(description="What the broker does not let this node write")
     dropped: DroppedMessages

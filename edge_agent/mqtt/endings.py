@@ -35,7 +35,11 @@ class Rest:
 
 
 class Endings:
-    """Judges each end by what came before it."""
+    """Judges each end by what came before it.
+
+    `contested` says that another client takes the identity, from the first sign of it until a connection
+    has lasted: a short one is only the other one's pause.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,20 @@ class Endings:
         self._clock = clock
         self._backoff = Backoff(config=config.backoff, random=random)
         self._flapping = FlapDetector(short_s=_YOUNG_S)
+        self._stable_s = config.backoff.stable_s
+        self._online_since_s = 0.0
+        self.contested: str | None = None
+
+    def online(self) -> None:
+        """Note that a connection has begun."""
+        self._online_since_s = self._clock.monotonic()
+
+    def settled(self) -> bool:
+        """Whether the present connection has just lasted long enough to end a contest."""
+        if self.contested is None or self._clock.monotonic() - self._online_since_s < self._stable_s:
+            return False
+        self.contested = None
+        return True
 
     def after_failure(self, error: LinkError) -> Rest | None:
         """Judge an attempt that came to nothing; None is to try again at once, in another way."""
@@ -72,10 +90,12 @@ class Endings:
         """Judge a connection that was; `under_way` had not been acknowledged."""
         self._protocol.ended()
         if error.code == "duplicate_client_id":
-            return Rest("flapping", error, self._backoff.after_takeover())
+            return self._fight(error)
         if error.code in _BY_THE_BROKER:
             limit = self._sizes.ended(young=lasted_s < _YOUNG_S, under_way=under_way)
             flapping = self._flapping.ended(now_s=self._clock.monotonic(), lasted_s=lasted_s)
+            # After long waits one that is cut short is enough: the other one is still there.
+            flapping = flapping or (self.contested is not None and lasted_s < _YOUNG_S)
             if limit is not None:
                 self._flapping.forget()
                 error = LinkError(
@@ -90,5 +110,9 @@ class Endings:
                     "give each node its own node.id",
                     code="duplicate_client_id",
                 )
-                return Rest("flapping", error, self._backoff.after_takeover())
+                return self._fight(error)
         return Rest("backing_off", error, self._backoff.after_failure(lasted_s=lasted_s))
+
+    def _fight(self, error: LinkError) -> Rest:
+        self.contested = error.message
+        return Rest("flapping", error, self._backoff.after_takeover())

@@ -23,6 +23,7 @@ from edge_agent.mqtt.deliveries import Deliveries
 from edge_agent.mqtt.endings import Endings, Rest
 from edge_agent.mqtt.limits import SizeGuard
 from edge_agent.mqtt.message import Incoming, Outgoing, check_outgoing
+from edge_agent.mqtt.outages import Outages
 from edge_agent.mqtt.outbox import Outbox
 from edge_agent.mqtt.protocol import ProtocolChoice
 from edge_agent.mqtt.session import Session
@@ -86,6 +87,7 @@ class Link:
             clock=clock,
             random=random,
         )
+        self._outages = Outages(clock=clock)
         self._status = LinkStatus(state="offline", since=clock.now())
         self._session: Session | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -101,7 +103,13 @@ class Link:
     @property
     def status(self) -> LinkStatus:
         """The present status, its counters up to date."""
-        return replace(self._status, dropped=self._outbox.dropped, rejected=self._rejected)
+        return replace(
+            self._status,
+            dropped=self._outbox.dropped,
+            rejected=self._rejected,
+            last_outage=self._outages.last,
+            contested=self._endings.contested,
+        )
 
     def also_subscribe(self, filters: Iterable[str]) -> None:
         """Read these, too, from the next connection on."""
@@ -275,12 +283,14 @@ class Link:
             denied_subscriptions=denied,
             denied_publishes=(),
         )
+        self._outages.over()
         self.turns.turn(within_s=BIRTH_TIMEOUT_S)
         await give_birth(self._birth(epoch), session.ended)
         if session.ended.done():
             return
         self._connections += 1
         logger.info("connected to the broker %s with MQTT %s", self._config.address, version)
+        self._endings.online()
         self._set("online")
         self._ticked()
         self._pump()
@@ -293,6 +303,7 @@ class Link:
         if rest is None:
             return 0.0
         error, wait_s = rest.error, rest.wait_s
+        self._outages.failed(error)
         attempts = 1 if self._status.state == "online" else self._status.attempts + 1
         if error.code != self._status.code:
             logger.warning("%s; the next attempt is in %.1f s", error.message, wait_s)
@@ -329,6 +340,8 @@ class Link:
         # Only online: while it connects, each step has a bound of its own.
         if self._status.state == "online":
             self.turns.turn(within_s=_TICKS_WITHIN_S)
+            if self._endings.settled():
+                self._tell()
 
     # ---- messages
 

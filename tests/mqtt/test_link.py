@@ -8,6 +8,7 @@ import pytest
 
 from edge_agent.clock import SystemClock
 from edge_agent.errors import LinkError
+from edge_agent.mqtt.config import BackoffConfig
 from edge_agent.mqtt.message import Incoming, Outgoing
 from tests.brokers import Mosquitto
 from tests.mqtt.fake_broker import FakeBroker
@@ -189,6 +190,42 @@ async def test_a_second_client_with_the_same_identity_is_told(mosquitto: Mosquit
             births = len(owner.births)
         await owner.online(births + 1)
         assert owner.link.status.code is None
+        outage = owner.link.status.last_outage
+        assert outage is not None
+        assert outage.codes == ("duplicate_client_id",)
+        # Until the connection has lasted it may be the other one's pause.
+        assert "'twin'" in (owner.link.status.contested or "")
+
+
+async def test_a_contest_is_over_when_a_connection_has_lasted() -> None:
+    backoff = BackoffConfig(min_s=0.05, max_s=0.2, flapping_min_s=0.1, flapping_max_s=0.2, stable_s=1.5)
+    async with (
+        FakeBroker() as broker,
+        Owner(port=broker.port, subscriptions=(), backoff=backoff) as owner,
+    ):
+        await owner.online()
+        broker.send(b"\xe0\x02\x8e\x00")
+        await owner.online(births=2)
+        assert owner.link.status.contested
+        told = len(owner.states)
+        await until(lambda: owner.link.status.contested is None, "the end of the contest")
+        assert owner.states[told].contested is None
+
+
+async def test_what_there_was_without_a_broker_is_told_when_it_is_over(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        async with Owner(port=broker.port) as owner:
+            await owner.online()
+            assert owner.link.status.last_outage is None
+            broker.kill()
+            await until(lambda: "broker_unreachable" in owner.codes(), "an attempt")
+            broker.start()
+            await owner.online(births=2)
+            outage = owner.link.status.last_outage
+            assert outage is not None
+            assert outage.codes == ("connection_lost", "broker_unreachable")
+            assert "is it running there?" in outage.reason
+            assert outage.lasted_s > 0
 
 
 async def test_a_broker_that_tells_of_a_takeover_is_believed_at_once() -> None:
