@@ -23,7 +23,7 @@ import edge_agent
 ROOT = Path(edge_agent.__file__).parent
 TOP = "edge_agent"
 
-_GROUND = {TOP, "clock", "errors", "storage", "masking", "pulse", "turns"}
+_GROUND = {TOP, "clock", "errors", "saving", "storage", "masking", "pulse", "turns"}
 _FEATURE = {*_GROUND, "config", "contract", "feature", "mqtt.message"}
 
 # What each part may know. A part is a top-level module or package; a few parts of packages stand alone.
@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "pulse": set(),
     "turns": {"clock"},
     "storage": {"errors"},
+    "saving": {"clock", "errors"},
     # one subject each
     "mqtt": {"clock", "errors", "pulse", "turns"},
     "processes": {"clock", "errors", "turns"},

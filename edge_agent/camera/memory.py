@@ -6,18 +6,26 @@ remembered, everything else is as it was.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.camera.settings import CameraSettings, flatten, normalise, unflatten
+from edge_agent.clock import Clock
+from edge_agent.health.problems import Problems
+from edge_agent.saving import Saving
 from edge_agent.storage import write_atomically
 
-__all__ = ["SettingsMemory"]
+__all__ = ["SettingsKeeper", "SettingsMemory"]
 
 logger = logging.getLogger(__name__)
+
+# Flash wears out: a slider that is drawn is written once.
+_REMEMBER_AFTER_S: Final = 2.0
 
 
 class SettingsMemory:
@@ -67,3 +75,38 @@ class SettingsMemory:
             )
             return {}, {}
         return settings, configured
+
+
+class SettingsKeeper:
+    """Writes the settings down a moment after they changed; a disk that refuses is a problem in status."""
+
+    def __init__(self, *, memory: SettingsMemory, clock: Clock, problems: Problems) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._saving = Saving(
+            what="the settings", clock=clock, problem=partial(problems.set, "settings_not_saved")
+        )
+        self._settings: CameraSettings | None = None
+        self._unsaved = asyncio.Event()
+
+    def changed(self, settings: CameraSettings) -> None:
+        """Take note of what holds now."""
+        self._settings = settings
+        self._unsaved.set()
+
+    async def run(self) -> None:
+        """Write, until cancelled."""
+        while True:
+            await self._unsaved.wait()
+            await self._clock.sleep(_REMEMBER_AFTER_S)
+            await self._save()
+
+    async def close(self) -> None:
+        """Write down what is not yet."""
+        await self._save()
+        await self._saving.close()
+
+    async def _save(self) -> None:
+        if self._unsaved.is_set() and self._settings is not None:
+            self._unsaved.clear()
+            await self._saving.save(partial(self._memory.remember, self._settings))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from edge_agent.camera.capabilities import CameraCapabilities, Reading
 from edge_agent.camera.frozen import frozen
 from edge_agent.camera.limits import effective_limits, resolve
-from edge_agent.camera.memory import SettingsMemory
+from edge_agent.camera.memory import SettingsKeeper, SettingsMemory
 from edge_agent.camera.messages import (
     AdaptiveOptions,
     Applied,
@@ -40,7 +40,7 @@ from edge_agent.camera.stall import STALLS, StallCode, stall_of
 from edge_agent.camera.status import CameraState, CameraStatus, SensorStatus, differing, for_picture
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.events import Events
-from edge_agent.errors import CameraUnavailableError, StorageError
+from edge_agent.errors import CameraUnavailableError
 from edge_agent.health.problems import Problems
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import Child, ChildLimits
@@ -52,7 +52,6 @@ logger = logging.getLogger(__name__)
 
 _APPLY_TIMEOUT_S: Final = 5.0
 _INTERRUPTING_TIMEOUT_S: Final = 25.0
-_REMEMBER_AFTER_S: Final = 2.0
 
 # It beats every second, from a thread that nothing in the camera blocks.
 _LIMITS: Final = ChildLimits(silent_s=4.0)
@@ -91,7 +90,7 @@ class CameraService:
         self._status_changed = status_changed
         self._capabilities_changed = capabilities_changed
         self._changing = asyncio.Lock()
-        self._unsaved = asyncio.Event()
+        self._keeper = SettingsKeeper(memory=memory, clock=clock, problems=problems)
         self._opened: Opened | None = None
         self._settings: CameraSettings | None = None
         self._borrowed: CameraSettings | None = None
@@ -141,7 +140,7 @@ class CameraService:
         """Supervise the camera's process and remember its settings, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.child.run(), name="camera child")
-            tasks.create_task(self._remember(), name="camera memory")
+            tasks.create_task(self._keeper.run(), name="camera memory")
             feeding = self._overlay.run(settings=lambda: self._holds_now, tell=self.child.notify)
             tasks.create_task(feeding, name="camera overlay")
 
@@ -376,25 +375,9 @@ class CameraService:
     def _take_settings(self, settings: CameraSettings, *, cause: str) -> None:
         self._settings = settings
         self._last_change = {"cause": cause, "time": rfc3339(self._clock.now())}
-        self._unsaved.set()
+        self._keeper.changed(settings)
         self._status_changed()
 
-    async def _remember(self) -> None:
-        while True:
-            await self._unsaved.wait()
-            await self._clock.sleep(_REMEMBER_AFTER_S)
-            await self.save()
-
     async def save(self) -> None:
-        """Write down the settings that are not yet; a disk that refuses is a problem in status."""
-        if not self._unsaved.is_set() or self._settings is None:
-            return
-        self._unsaved.clear()
-        try:
-            await asyncio.to_thread(self._memory.remember, self._settings)
-        except StorageError as error:
-            self._problems.set(
-                "settings_not_saved", f"the settings would not survive a restart: {error.message}"
-            )
-        else:
-            self._problems.set("settings_not_saved", None)
+        """Write down the settings that are not yet, at the end."""
+        await self._keeper.close()

@@ -12,6 +12,7 @@ has only the beginning of a command, the end is marked there, in place: nobody i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import itertools
@@ -28,6 +29,7 @@ from typing import Any, Final
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.wire import encoded
 from edge_agent.errors import StorageError
+from edge_agent.saving import RETRY_EVERY_S
 from edge_agent.storage import write_atomically
 
 __all__ = ["Entry", "Journal"]
@@ -76,6 +78,7 @@ class Journal:
         self._descriptor: int | None = None
         self._lines = 0
         self._torn = False
+        self._again: asyncio.TimerHandle | None = None
         self._on_trouble = on_trouble
         self.trouble: str | None = None
 
@@ -117,6 +120,12 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -148,20 +157,12 @@ class Journal:
             self._torn = False
             self._note_place(entry, line, os.lseek(self._descriptor, 0, os.SEEK_CUR))
         except OSError as error:
-            if self.trouble is None:
-                logger.warning("The journal of commands cannot be written: %s", error)
-            self.trouble = (
-                f"{self._path} cannot be written ({error.strerror}): a repeated id is forgotten at a restart"
-            )
-            self._tell_trouble()
+            self._set_trouble(error.strerror or str(error))
             self._mark_ended(entry)
             return
-        if self.trouble is not None:
-            logger.info("The journal of commands can be written again")
-            self.trouble = None
-            self._tell_trouble()
         self._lines += 1
-        if self._lines > 2 * self._max_entries + 100:
+        # After trouble, too: what could not be appended meanwhile is only in memory.
+        if self.trouble is not None or self._lines > 2 * self._max_entries + 100:
             self._compact()
 
     def _note_place(self, entry: Entry, line: bytes, end: int) -> None:
@@ -183,22 +184,43 @@ class Journal:
             finally:
                 os.close(descriptor)
 
-    def _tell_trouble(self) -> None:
+    def _set_trouble(self, why: str | None) -> None:
+        """Tell what is wrong with the disk, None where nothing is; what is wrong is tried again."""
+        if why is not None and self._again is None:
+            # Without a loop nobody waits for commands either.
+            with contextlib.suppress(RuntimeError):
+                self._again = asyncio.get_running_loop().call_later(RETRY_EVERY_S, self._try_again)
+        if (why is None) == (self.trouble is None):
+            return
+        if why is None:
+            logger.info("The journal of commands can be written again")
+            self.trouble = None
+        else:
+            logger.warning("The journal of commands cannot be written: %s", why)
+            self.trouble = f"{self._path} cannot be written ({why}): a repeated id is forgotten at a restart"
         if self._on_trouble is not None:
             self._on_trouble(self.trouble)
 
+    def _try_again(self) -> None:
+        self._again = None
+        # As a whole: what could not be appended is in it.
+        self._compact()
+
     def _compact(self) -> None:
-        self.close()
+        self._let_go()
         try:
             lines = [_line(entry) for entry in self._entries.values()]
             # On the event loop, like every line of it; the journal promises to outlive a kill, no more.
             write_atomically(self._path, b"".join(lines), wait_for_disk=False)
-            self._torn = False
             ends = itertools.accumulate(map(len, lines))
             for entry, line, end in zip(self._entries.values(), lines, ends, strict=True):
                 self._note_place(entry, line, end)
         except StorageError as error:
-            logger.warning("The journal of commands was not compacted: %s", error)
+            cause = error.__cause__
+            self._set_trouble(cause.strerror or str(cause) if isinstance(cause, OSError) else error.message)
+        else:
+            self._torn = False
+            self._set_trouble(None)
         # Also where it failed: the next try is as many lines away.
         self._lines = len(self._entries)
 

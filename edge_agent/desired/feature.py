@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
@@ -17,9 +18,10 @@ from edge_agent.contract.status import Part
 from edge_agent.desired.document import Desired, understood
 from edge_agent.desired.memory import DesiredStatus, Fault, Memory
 from edge_agent.desired.reconcile import Reconciler
-from edge_agent.errors import CameraUnavailableError, EdgeAgentError, RefusedError, StorageError
+from edge_agent.errors import CameraUnavailableError, EdgeAgentError, RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Incoming
+from edge_agent.saving import Saving
 from edge_agent.storage import Remembered
 
 __all__ = ["DesiredFeature"]
@@ -43,6 +45,9 @@ class DesiredFeature(Feature):
         super().__init__(host=host, config=config)
         self._reconciler = Reconciler(camera=host.camera, commands=host.commands)
         self._remembered = Remembered(path=host.configuration.state_dir / "desired.json", configured=None)
+        self._saving = Saving(
+            what="the wanted state", clock=host.clock, problem=partial(host.problems.set, "desired_not_saved")
+        )
         self._known = Memory()
         self._ignored: dict[str, Any] | None = None
         self._payload: bytes | None = None
@@ -76,6 +81,7 @@ class DesiredFeature(Feature):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._saving.close()
 
     def _receive(self, message: Incoming) -> None:
         # The newest one counts: one that was not looked at yet is out of date.
@@ -199,14 +205,7 @@ class DesiredFeature(Feature):
             failed = f"the wanted state {known.version}: {message}" if known.state == "failed" else None
             host.problems.set("desired_failed", failed)
         host.status_changed()
-        try:
-            await asyncio.to_thread(self._remembered.remember, known.model_dump(mode="json"))
-        except StorageError as error:
-            host.problems.set(
-                "desired_not_saved", f"the wanted state would not survive a restart: {error.message}"
-            )
-        else:
-            host.problems.set("desired_not_saved", None)
+        await self._saving.save(partial(self._remembered.remember, known.model_dump(mode="json")))
 
     def _recall(self) -> None:
         try:

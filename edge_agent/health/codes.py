@@ -67,10 +67,15 @@ PROBLEM_CODES: Final[dict[str, ProblemKind]] = {
     "upload_spool_unusable": ProblemKind("degraded", _DISK),
     "timelapse_failing": ProblemKind("degraded", "see status.timelapse, and the camera and the store"),
     "timelapse_failed": ProblemKind("degraded", "start the time-lapse anew"),
+    # the machine
+    "no_descriptors": ProblemKind(
+        "degraded", "restart the agent; if it recurs raise LimitNOFILE in its unit, and report it"
+    ),
     # the disk
     "timelapse_not_saved": ProblemKind("degraded", _DISK),
     "journal_not_written": ProblemKind("degraded", _DISK),
     "settings_not_saved": ProblemKind("degraded", _DISK),
+    "stream_not_saved": ProblemKind("degraded", _DISK),
     "profile_not_saved": ProblemKind("degraded", _DISK),
     "day_night_not_saved": ProblemKind("degraded", _DISK),
     "desired_not_saved": ProblemKind("degraded", _DISK),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import resource
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field
 
@@ -20,6 +22,9 @@ from edge_agent.health.machine import MachineReader, MachineReading
 from edge_agent.mqtt.message import Outgoing
 
 __all__ = ["Heartbeat", "HeartbeatConfig", "HeartbeatFeature"]
+
+# As many as a child's start takes at once: its channel, its pipe, what it is given.
+_SPARE_DESCRIPTORS: Final = 8
 
 
 class HeartbeatConfig(Section):
@@ -79,6 +84,7 @@ class HeartbeatFeature(Feature):
 
     async def _beat(self) -> None:
         host = self.host
+        host.problems.set("no_descriptors", _no_descriptors())
         reading = await asyncio.to_thread(self._reader.read, host.child_pids())
         self._seq += 1
         document = {
@@ -94,3 +100,17 @@ class HeartbeatFeature(Feature):
 
     def _message(self, payload: bytes) -> Outgoing:
         return Outgoing(topic=self.host.topics.heartbeat, payload=payload, qos=0, retain=True, kind="state")
+
+
+def _no_descriptors() -> str | None:
+    """Say whether this process is about to be refused another file, socket or child."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.dup(0) for _ in range(_SPARE_DESCRIPTORS))
+    except OSError as error:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return f"no more files, connections or processes can be opened, {limit} are allowed: {error.strerror}"
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return None

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
@@ -17,7 +18,7 @@ from edge_agent.config import Configuration
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
-from edge_agent.errors import CameraUnavailableError, EdgeAgentError, StorageError
+from edge_agent.errors import CameraUnavailableError, EdgeAgentError
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.applying import Applied, Applier
 from edge_agent.profiles.config import ProfileArguments, ProfilesConfig, ProfileStatus
@@ -28,6 +29,7 @@ from edge_agent.profiles.profile import DEFAULTS, Wanted
 from edge_agent.profiles.shelf import Shelf
 from edge_agent.profiles.switcher import Switch, Switcher
 from edge_agent.pulse import until_pulse_s
+from edge_agent.saving import Saving
 from edge_agent.storage import Remembered
 
 __all__ = ["ProfilesConfig", "ProfilesFeature", "shipped_directory"]
@@ -69,6 +71,9 @@ class ProfilesFeature(Feature):
         )
         self._shelf = Shelf(library=self._library, applier=self._applier, changed=self._shelf_changed)
         self._memory = Remembered(path=state_dir / "profile.json", configured=None)
+        self._saving = Saving(
+            what="the profile", clock=host.clock, problem=partial(host.problems.set, "profile_not_saved")
+        )
         self._known = _Memory()
         self._holding: Holding | None = None
         self._switcher = Switcher(clock=host.clock, apply=self._apply_pending, failed=self._gave_up)
@@ -105,6 +110,7 @@ class ProfilesFeature(Feature):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._saving.close()
 
     @command(
         name="profile",
@@ -308,14 +314,7 @@ class ProfilesFeature(Feature):
             self._holding = Holding.again(self._known.hold, clock=self.host.clock)
 
     async def _remember(self) -> None:
-        try:
-            await asyncio.to_thread(self._memory.remember, self._known.model_dump(mode="json"))
-        except StorageError as error:
-            self.host.problems.set(
-                "profile_not_saved", f"the profile would not survive a restart: {error.message}"
-            )
-        else:
-            self.host.problems.set("profile_not_saved", None)
+        await self._saving.save(partial(self._memory.remember, self._known.model_dump(mode="json")))
 
     def _status(self) -> ProfileStatus:
         known, waiting = self._known, self._switcher.wanted or self._known.pending

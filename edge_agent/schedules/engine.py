@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from edge_agent.clock import Clock
 from edge_agent.errors import StorageError
+from edge_agent.saving import RETRY_EVERY_S
 from edge_agent.schedules.holding import Hold
 from edge_agent.schedules.memory import CLOCK_CORRECTION, Held, Memory, Result
 from edge_agent.schedules.plan import Planned
@@ -72,6 +73,7 @@ class Engine:
         self._writing = asyncio.Lock()
         self._offset_s: float | None = None
         self._written_s = clock.monotonic()
+        self._refused = False
         self._by_hand_s: float | None = None
         self._acted: tuple[str, datetime, str | None] | None = None
         self._failing: dict[str, str] = {}
@@ -123,7 +125,8 @@ class Engine:
                 await self._start_anew(now)
                 now = self._clock.now()
             self._see_to(now)
-            if self.memory.dirty and self._clock.monotonic() - self._written_s >= _WRITE_EVERY_S:
+            write_every_s = RETRY_EVERY_S if self._refused else _WRITE_EVERY_S
+            if self.memory.dirty and self._clock.monotonic() - self._written_s >= write_every_s:
                 await self._save()
             wake = self.timetable.wake()
             wait_s = (wake - self._clock.now()).total_seconds() if wake else _LOOK_EVERY_S
@@ -314,11 +317,12 @@ class Engine:
             try:
                 await asyncio.to_thread(self.memory.write, content)
             except StorageError as error:
-                self.memory.dirty = True
+                self.memory.dirty = self._refused = True
                 self._problem(
                     "schedules_not_saved", f"what schedules did would not survive a restart: {error.message}"
                 )
             else:
+                self._refused = False
                 self._problem("schedules_not_saved", None)
 
 

@@ -136,6 +136,8 @@ class PictureFiles:
             descriptor = os.open(self.directory, _DIRECTORY)
             try:
                 if not os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor, effective_ids=True):
+                    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+                        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
                     raise OSError(errno.EACCES, "this user may not write there")
             finally:
                 os.close(descriptor)

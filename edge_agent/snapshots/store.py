@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.clock import Clock
 from edge_agent.errors import RefusedError, StorageError
+from edge_agent.saving import RETRY_EVERY_S
 from edge_agent.snapshots.files import PictureFiles, day_of
 from edge_agent.snapshots.index import DAMAGED, Index, Query
 from edge_agent.snapshots.limits import Limits, SteadyClock
@@ -59,7 +60,7 @@ class Store:
     """Pictures on the disk. Everything raises StorageError where the disk refuses, and `busy`.
 
     `changed` is called when the facts are others. A store that cannot be opened is `failed`, says why, and
-    tries again every minute; the agent lives on without it.
+    tries again every ten seconds; the agent lives on without it.
     """
 
     def __init__(
@@ -125,7 +126,8 @@ class Store:
 
     async def _pause(self) -> None:
         """Wait for the next upkeep, or until there is something to mend."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(_UPKEEP_S))
+        wait_s = _UPKEEP_S if self.problem is None else RETRY_EVERY_S
+        sleeping = asyncio.ensure_future(self._clock.sleep(wait_s))
         waking = asyncio.ensure_future(self._damaged.wait())
         try:
             await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)

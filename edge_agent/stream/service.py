@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Literal, Protocol, get_args
@@ -14,13 +15,14 @@ from edge_agent.camera.messages import Beat
 from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.events import Events
-from edge_agent.errors import EdgeAgentError, ProcessError, RefusedError, StorageError
+from edge_agent.errors import EdgeAgentError, ProcessError, RefusedError
 from edge_agent.health.problems import Problems
 from edge_agent.masking import mask_url
 from edge_agent.processes.channel import Message
 from edge_agent.processes.child import Child, ChildLimits
 from edge_agent.processes.waiting import set_within
 from edge_agent.pulse import until_pulse_s
+from edge_agent.saving import Saving
 from edge_agent.storage import Remembered
 from edge_agent.stream.arguments import StreamArguments
 from edge_agent.stream.demand import Demand
@@ -100,6 +102,9 @@ class StreamService:
             tls_verify=tls_verify,
         )
         self._memory = memory
+        self._saving = Saving(
+            what="whether it streams", clock=clock, problem=partial(problems.set, "stream_not_saved")
+        )
         self._viewing = viewing
         self._camera = camera
         self._clock = clock
@@ -165,6 +170,7 @@ class StreamService:
             watching.cancel()
             self._welcome.end()
             await asyncio.gather(watching, return_exceptions=True)
+            await self._saving.close()
             await self._stop_publisher()
 
     def status(self) -> StreamStatus:
@@ -252,10 +258,7 @@ class StreamService:
         if (enabled, mode) == (self._enabled, self._mode):
             return
         self._enabled, self._mode = enabled, mode
-        try:
-            await asyncio.to_thread(self._memory.remember, {"enabled": enabled, "mode": mode})
-        except StorageError as error:
-            self._problems.set("settings_not_saved", error.message)
+        await self._saving.save(partial(self._memory.remember, {"enabled": enabled, "mode": mode}))
 
     def _watched(self) -> bool:
         return self._mode != "on_demand" or self._demand.wanted(self._clock.monotonic())

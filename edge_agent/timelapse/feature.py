@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from functools import partial
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -17,9 +18,10 @@ from edge_agent.clock import rfc3339
 from edge_agent.contract.command import Arguments, Call, Outcome, command
 from edge_agent.contract.status import Part
 from edge_agent.contract.validation import validate
-from edge_agent.errors import RefusedError, StorageError, suggestion
+from edge_agent.errors import RefusedError, suggestion
 from edge_agent.feature import Feature, Host
 from edge_agent.profiles.config import ProfilesConfig
+from edge_agent.saving import Saving
 from edge_agent.schedules.place import timezone_of
 from edge_agent.storage import write_atomically
 from edge_agent.timelapse.plan import NAME, Plan
@@ -68,7 +70,9 @@ class TimelapseFeature(Feature):
         self._timezone: tzinfo | None = None
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._writing = asyncio.Lock()
+        self._saving = Saving(
+            what="time-lapses", clock=host.clock, problem=partial(host.problems.set, "timelapse_not_saved")
+        )
 
     def status(self) -> Mapping[str, Part]:
         """Return every time-lapse, the running ones with the time of the next picture."""
@@ -87,6 +91,7 @@ class TimelapseFeature(Feature):
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._saving.close()
 
     @command(name="timelapse", arguments=TimelapseArguments, main="action", slow=True)
     async def timelapse(self, call: Call) -> Outcome:
@@ -257,18 +262,10 @@ class TimelapseFeature(Feature):
         await self._write()
 
     async def _write(self) -> None:
-        async with self._writing:  # in the order of the changes
-            document = [run.progress.model_dump(mode="json") for run in self._runs.values()]
-            content = json.dumps(document).encode()
-            try:
-                # Without waiting for the disk: a picture every second would wear an SD card out.
-                await asyncio.to_thread(write_atomically, self._path, content, wait_for_disk=False)
-            except StorageError as error:
-                self.host.problems.set(
-                    "timelapse_not_saved", f"time-lapses would not survive a restart: {error.message}"
-                )
-            else:
-                self.host.problems.set("timelapse_not_saved", None)
+        document = [run.progress.model_dump(mode="json") for run in self._runs.values()]
+        content = json.dumps(document).encode()
+        # Without waiting for the disk: a picture every second would wear an SD card out.
+        await self._saving.save(partial(write_atomically, self._path, content, wait_for_disk=False))
 
     def _remembered(self) -> list[Progress]:
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from datetime import UTC, datetime, timedelta
@@ -125,7 +126,8 @@ def test_a_write_that_ends_half_way_is_trouble_until_one_goes_well(
     assert "No space left" in journal.trouble
     journal.begin("k", "light")
     assert journal.trouble is None
-    assert [entry.key for entry in journal_at(tmp_path).open()] == ["k"]
+    # Written as a whole then: what the disk refused is not forgotten either.
+    assert [entry.key for entry in journal_at(tmp_path).open()] == ["half", "k"]
 
 
 @pytest.mark.parametrize("compacted", [False, True])
@@ -256,12 +258,11 @@ def test_a_directory_that_cannot_be_written_is_trouble_told_once(
         max_entries=10,
         on_trouble=told.append,
     )
-    journal.open()
-    caplog.clear()
     with caplog.at_level(logging.WARNING):
+        journal.open()
         journal.begin("k", "light")
         journal.finish("k", outcome(1))
-    assert len(caplog.records) == 1
+    assert sum("cannot be written" in record.message for record in caplog.records) == 1
     assert journal.trouble is not None
     assert "journal.jsonl" in journal.trouble
     assert told == [journal.trouble] * len(told)
@@ -276,3 +277,34 @@ def test_the_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     journal.open()
     journal.begin("k", "light")
     assert (tmp_path / "journal.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_disk_that_takes_it_again_is_noticed_without_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str | None] = []
+    monkeypatch.setattr("edge_agent.contract.journal.RETRY_EVERY_S", 0.01)
+    blocked = tmp_path / "state"
+    blocked.write_text("")
+    ended = asyncio.Event()
+
+    def tell(trouble: str | None) -> None:
+        told.append(trouble)
+        if trouble is None:
+            ended.set()
+
+    journal = Journal(
+        path=blocked / "journal.jsonl",
+        clock=ManualClock(),
+        window_s=60,
+        max_entries=10,
+        on_trouble=tell,
+    )
+    journal.open()
+    journal.begin("k", "light")
+    assert len(told) == 1
+    blocked.unlink()
+    async with asyncio.timeout(5):
+        await ended.wait()
+    journal.close()
+    assert [entry.key for entry in journal_at(blocked).open()] == ["k"]

@@ -16,7 +16,7 @@ from edge_agent.contract.command import Call, Outcome, command
 from edge_agent.contract.entity import Entity
 from edge_agent.contract.status import Part
 from edge_agent.contract.validation import validate
-from edge_agent.errors import EdgeAgentError, RefusedError, StorageError
+from edge_agent.errors import EdgeAgentError, RefusedError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.profiles.config import ProfilesConfig
@@ -30,6 +30,7 @@ from edge_agent.profiles.day_night.status import DayNightStatus, PendingPhase, R
 from edge_agent.profiles.day_night.sun import Place
 from edge_agent.profiles.switcher import Switch, Switcher
 from edge_agent.pulse import until_pulse_s
+from edge_agent.saving import Saving
 from edge_agent.storage import Remembered
 
 __all__ = ["CAUSE", "DayNightFeature"]
@@ -75,6 +76,9 @@ class DayNightFeature(Feature):
         configured = {name: getattr(self.config, name) for name in _RULES}
         self._rules = Rules.model_validate(configured)
         self._memory = Remembered(path=host.configuration.state_dir / "day_night.json", configured=configured)
+        self._saving = Saving(
+            what="day or night", clock=host.clock, problem=partial(host.problems.set, "day_night_not_saved")
+        )
         self._decider = DayNight()
         self._taken: Phase | None = None
         self._since: str | None = None
@@ -119,6 +123,7 @@ class DayNightFeature(Feature):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._outputs.close()
+        await self._saving.close()
 
     @command(name="day_night", arguments=DayNightArguments, main="mode", interrupts_stream=True)
     async def day_night(self, call: Call) -> Outcome:
@@ -304,14 +309,7 @@ class DayNightFeature(Feature):
 
     async def _remember(self) -> None:
         value = _Memory(rules=self._rules, phase=self._taken, since=self._since).model_dump(mode="json")
-        try:
-            await asyncio.to_thread(self._memory.remember, value)
-        except StorageError as error:
-            self.host.problems.set(
-                "day_night_not_saved", f"day or night would not survive a restart: {error.message}"
-            )
-        else:
-            self.host.problems.set("day_night_not_saved", None)
+        await self._saving.save(partial(self._memory.remember, value))
 
     def _status(self) -> DayNightStatus:
         host, rules = self.host, self._rules
