@@ -13,7 +13,7 @@ from edge_agent.clock import Clock
 from edge_agent.errors import ProcessError
 from edge_agent.processes.agent_channel import AgentChannel
 from edge_agent.processes.channel import Message, socket_pair
-from edge_agent.processes.spawn import Process, Spawn, ending
+from edge_agent.processes.spawn import Process, Spawn, ending, oom_kills
 from edge_agent.processes.waiting import done_within
 from edge_agent.turns import Turns
 
@@ -75,6 +75,7 @@ class Life:
         self._heard = asyncio.Event()
         self._heard_at_s = clock.monotonic()
         self.channel = channel
+        self._oom_kills = oom_kills()
         self._exit = self._task("exit", process.wait())
         self._messages = self._task("messages", self._listen())
 
@@ -93,8 +94,16 @@ class Life:
         turns: Turns,
     ) -> Life:
         """Start the process; its first argument is the descriptor of its channel. Raises ProcessError."""
-        agent_end, child_end = socket_pair()
-        channel = await AgentChannel.open(agent_end)
+        try:
+            agent_end, child_end = socket_pair()
+        except OSError as error:
+            raise ProcessError(f"has no channel to it: {error}") from error
+        try:
+            channel = await AgentChannel.open(agent_end)
+        except OSError as error:
+            agent_end.close()
+            child_end.close()
+            raise ProcessError(f"has no channel to it: {error}") from error
         try:
             descriptor = child_end.fileno()
             process = await spawn(module, (str(descriptor), *arguments), (descriptor, *pass_fds))
@@ -125,7 +134,11 @@ class Life:
 
     def how_it_ended(self) -> str:
         """Say how the process ended; only where it is over."""
-        return ending(self._exit.result())
+        code = self._exit.result()
+        # The kernel counts for the whole machine: with a SIGKILL at the same time there is little doubt.
+        if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            return f"{ending(code)} by the kernel, for want of memory: a smaller picture takes less"
+        return ending(code)
 
     async def serve(self, *, up: asyncio.Task[None], restart: asyncio.Task[str]) -> str:
         """Listen until something ends this run, and return what: a verb with its reason."""

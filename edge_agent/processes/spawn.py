@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 from edge_agent.errors import ProcessError
 from edge_agent.processes.relay import relay_lines
 
-__all__ = ["Process", "Spawn", "ending", "spawn_module"]
+__all__ = ["Process", "Spawn", "ending", "oom_kills", "spawn_module"]
 
 _LAST_WORDS_S: Final = 0.2
+_KERNEL_COUNTS: Final = Path("/proc/vmstat")
 
 
 class Process(Protocol):
@@ -76,7 +78,10 @@ async def spawn_module(module: str, arguments: Sequence[str], pass_fds: Sequence
     Its messages for people are logged as this program's own; what it prints by mistake goes nowhere.
     """
     # A pipe of our own: asyncio's makes `wait` wait for whoever else holds it.
-    reading, writing = os.pipe()
+    try:
+        reading, writing = os.pipe()
+    except OSError as error:
+        raise ProcessError(f"'{module}' could not be started: {error}") from error
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -110,3 +115,12 @@ def ending(code: int) -> str:
     except ValueError:
         return f"was killed by signal {-code}"
     return f"was killed by signal {-code} ({name})"
+
+
+def oom_kills() -> int:
+    """Return how many processes the kernel has killed for want of memory, 0 where it does not tell."""
+    try:
+        lines = _KERNEL_COUNTS.read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+    except (OSError, ValueError):
+        return 0
