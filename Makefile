@@ -1,7 +1,7 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
-.PHONY: test-packages test-home-assistant test-home-assistant-newest test-node-red deb clean faults soak fuzz audit
+.PHONY: test-packages test-home-assistant test-home-assistant-newest test-node-red deb clean faults machine-faults soak fuzz audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -70,6 +70,9 @@ crash: $(BIN)/.dev ## Kill an uploader and a whole agent 500 times, count what i
 	@$(BIN)/python -m tests.crash $(ARGS)
 faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; EDGE_AGENT_MEDIAMTX names a MediaMTX
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+machine-faults: $(BIN)/.dev ## Break the machine and its broker in every way, slowly; namespaces take root; some minutes
+	@$(BIN)/python -m tests.machine_faults $(ARGS)
 
 soak: $(BIN)/.dev ## Run for an hour with random faults and look for leaks and gaps; ARGS='--minutes 10'
 	@$(BIN)/python -m tests.soak $(ARGS)

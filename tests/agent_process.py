@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +23,10 @@ _IDS = itertools.count(1)
 
 
 class AgentProcess:
-    """An agent on a broker of the loopback, with a small simulated camera unless told otherwise."""
+    """An agent on a broker of the loopback, with a small simulated camera unless told otherwise.
+
+    `through` is a command that is put before its own and becomes it, `environ` what its environment has more.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class AgentProcess:
         port: int,
         listener: Listener,
         node: str = "porch",
+        through: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
         state_dir: str | None = None,
         **sections: Mapping[str, Any],
@@ -59,6 +63,7 @@ class AgentProcess:
         self.path.write_text(yaml.safe_dump(document))
         self._log = directory / "agent.log"
         self._listener = listener
+        self._through = tuple(through)
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -84,11 +89,11 @@ class AgentProcess:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_AGENT_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge_agent", "run", "--config", str(self.path)],
+                [*self._through, sys.executable, "-m", "edge_agent", "run", "--config", str(self.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environ | self._environ,
+                env={**environ, **self._environ},
             )
 
     def stop(self) -> int:

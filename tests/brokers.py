@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,12 +121,29 @@ class Broker:
 
 
 class Mosquitto(Broker):
-    """mosquitto, anonymous unless `config` says otherwise; `listener` goes into its listener's section."""
+    """mosquitto, anonymous unless `config` says otherwise; `listener` goes into its listener's section.
 
-    def __init__(self, directory: Path, config: str = "", *, listener: str = "") -> None:
+    `also` are addresses beside the loopback's where it listens, too. One that is `persistent` knows in its
+    next life what it knew in the last one. `secured` are the lines of another listener, on `secured_port`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: str = "",
+        *,
+        listener: str = "",
+        also: Sequence[str] = (),
+        persistent: bool = False,
+        secured: str = "",
+    ) -> None:
         super().__init__(directory)
         self._config = config
         self._listener = listener
+        self._also = tuple(also)
+        self._persistent = persistent
+        self._secured = secured
+        self.secured_port = free_port() if secured else 0
 
     def command(self) -> list[str]:
         executable = mosquitto_executable()
@@ -136,10 +154,21 @@ class Mosquitto(Broker):
         file.write_text(
             # Started as root it would become a user who cannot read the tests' files.
             f"user root\n{anonymous}{self._config}\n"
-            "set_tcp_nodelay true\npersistence false\nlog_dest stderr\n"
+            f"set_tcp_nodelay true\n{self._storage()}\nlog_dest stderr\n"
             f"listener {self.port} 127.0.0.1\n{self._listener}\n"
+            + "".join(f"listener {self.port} {address}\n{self._listener}\n" for address in self._also)
+            + (f"listener {self.secured_port} 127.0.0.1\n{self._secured}\n" if self._secured else "")
         )
         return [executable, "-c", str(file)]
+
+    def _storage(self) -> str:
+        if not self._persistent:
+            return "persistence false"
+        # Written at every change, since it is going to be killed.
+        return (
+            f"persistence true\npersistence_location {self.directory}/\n"
+            "autosave_on_changes true\nautosave_interval 1"
+        )
 
 
 class Amqtt(Broker):

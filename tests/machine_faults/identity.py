@@ -1,0 +1,126 @@
+"""Who is who: a second client with the agent's name, a broker's certificate that ran out, the agent's own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.brokers import Mosquitto
+from tests.machine_faults.house import Outcome, house
+
+__all__ = ["Authority", "broker_expired", "own_renewed", "second_client", "tls_broker", "tls_section"]
+
+
+def second_client(directory: Path, lasting_s: float) -> Outcome:
+    """Another client takes the agent's name, and comes back whenever it is sent away."""
+    # The other one comes back after a second: a connection of three is none of its pauses.
+    backoff = {"min_s": 0.1, "max_s": 0.5, "stable_s": 3, "flapping_min_s": 2, "flapping_max_s": 2}
+    with house(directory, connect=lambda _: {"backoff": backoff}) as at:
+        other = paho.Client(CallbackAPIVersion.VERSION2, client_id="edge-agent-porch")
+        other.reconnect_delay_set(1, 1)
+        other.on_connect = lambda *_: at.note("the other connects")
+        at.begin()
+        other.connect("127.0.0.1", at.broker.port)
+        other.loop_start()
+        try:
+            told = at.problem("duplicate_client_id", timeout_s=30)
+            assert "node.id" in told["message"]
+            at.last(lasting_s)
+        finally:
+            since = at.end()
+            other.disconnect()
+            other.loop_stop()
+        status = at.back(since=since)
+        outcome = at.outcome("second client of its name", f"last_outage: {status['link']['last_outage']}")
+        assert status["link"]["last_outage"]["codes"] == ["duplicate_client_id"]
+        # Told once when it came and once when it had gone, however often the two took turns.
+        assert outcome.said().count("+duplicate_client_id") == 1
+        assert outcome.said().count("-duplicate_client_id") == 1
+    return outcome
+
+
+class Authority:
+    """Signs certificates, also ones that have run out."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._openssl("req", "-x509", *self._key("ca"), "-days", "3650", "-subj", "/CN=ca", "-out", "ca.pem")
+
+    def certificate(self, name: str, *, subject: str, days: int) -> None:
+        """Write NAME.pem and NAME.key, good from now on for so many days, or since so many days no more."""
+        self._openssl("req", "-new", *self._key(name), "-subj", f"/CN={subject}", "-out", f"{name}.csr")
+        (self._directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions"]
+        self._openssl(
+            "x509", "-req", "-in", f"{name}.csr", *signed, "-days", str(days), "-out", f"{name}.pem"
+        )
+
+    def _key(self, name: str) -> list[str]:
+        options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        return [*options, "-keyout", f"{name}.key"]
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self._directory, check=True, capture_output=True)
+
+
+def tls_broker(directory: Path) -> Mosquitto:
+    files = f"cafile {directory}/ca.pem\ncertfile {directory}/server.pem\nkeyfile {directory}/server.key"
+    return Mosquitto(directory, secured=f"{files}\nrequire_certificate true\nuse_identity_as_username true\n")
+
+
+def tls_section(broker: Mosquitto, directory: Path) -> dict[str, Any]:
+    return {
+        "port": broker.secured_port,
+        "tls": {
+            "ca": str(directory / "ca.pem"),
+            "cert": str(directory / "client.pem"),
+            "key": str(directory / "client.key"),
+        },
+    }
+
+
+def broker_expired(directory: Path, lasting_s: float) -> Outcome:
+    """The broker's certificate has run out: the agent does not talk to it, until it has a new one."""
+    authority = Authority(directory)
+    authority.certificate("server", subject="broker", days=365)
+    authority.certificate("client", subject="porch", days=365)
+    with house(directory, broker=tls_broker, connect=lambda broker: tls_section(broker, directory)) as at:
+        at.begin()
+        authority.certificate("server", subject="broker", days=-1)
+        at.broker.kill()
+        at.broker.start()
+        at.logged("certificate has expired")
+        at.last(lasting_s)
+        authority.certificate("server", subject="broker", days=365)
+        since = at.end()
+        at.broker.kill()
+        at.broker.start()
+        status = at.back(since=since)
+        outage = status["link"]["last_outage"]
+        outcome = at.outcome("broker's certificate expired", f"last_outage: {outage}")
+        assert "tls_failed" in outage["codes"]
+    return outcome
+
+
+def own_renewed(directory: Path, lasting_s: float) -> Outcome:
+    """The agent's own certificate runs out soon, which is told; the new file is taken up by itself."""
+    authority = Authority(directory)
+    authority.certificate("server", subject="broker", days=365)
+    authority.certificate("client", subject="porch-old", days=3)
+    with house(directory, broker=tls_broker, connect=lambda broker: tls_section(broker, directory)) as at:
+        at.begin()
+        told = at.problem("certificate_expires", since=0)
+        assert "mqtt.tls.cert" in told["message"]
+        at.last(lasting_s)
+        since = at.end()
+        authority.certificate("client", subject="porch-new", days=365)
+        # It looks once a minute.
+        at.problem("certificate_expires", there=False, since=since, timeout_s=90)
+        at.back(since=since)
+        outcome = at.outcome("own certificate renewed")
+        assert "'porch-new'" in at.broker.log()
+    return outcome
