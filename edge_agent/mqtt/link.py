@@ -276,9 +276,11 @@ class Link:
             )
         self._session = session
         self._outbox.open(window=min(_WINDOW, session.receive_maximum))
+        self._connections += 1
         self._status = replace(
             self._status,
             protocol=version,
+            reconnects=self._connections - 1,
             session_epoch=epoch,
             denied_subscriptions=denied,
             denied_publishes=(),
@@ -288,7 +290,6 @@ class Link:
         await give_birth(self._birth(epoch), session.ended)
         if session.ended.done():
             return
-        self._connections += 1
         logger.info("connected to the broker %s with MQTT %s", self._config.address, version)
         self._endings.online()
         self._set("online")
