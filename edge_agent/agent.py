@@ -37,6 +37,7 @@ from edge_agent.mqtt.link import Link
 from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.mqtt.status import LinkStatus
 from edge_agent.processes.child import Child
+from edge_agent.storage import set_aside_in
 from edge_agent.stream.entities import STREAM_ENTITIES
 from edge_agent.stream.listener import PacketListener, packet_listener
 from edge_agent.system import SystemCommands
@@ -71,6 +72,7 @@ class Agent:
         self._born = False
         self._features: dict[str, Feature] = {}
         self._readers: dict[str, list[Callable[[Incoming], None]]] = {}
+        self._set_aside: dict[Path, int] = {}
         self._feature_states: dict[str, dict[str, str | None]] = {}
         node = configuration.node
         self._topics = Topics(root=configuration.mqtt.root, node=node.id, groups=node.groups)
@@ -136,6 +138,7 @@ class Agent:
 
     async def run(self) -> bool:
         """Live until `stop`, or until a command asked for a restart."""
+        self._set_aside = set_aside_in(self._configuration.state_dir)
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(packet_listener(self._runtime_directory))
             sub_listener = (
@@ -151,6 +154,7 @@ class Agent:
             self._board.add("features", lambda: self._feature_states)
             self._board.add("problems", self._problems.document)
             self._board.add("health", self._problems.health)
+            self._tell_damage()
             self._dispatcher.end_open_commands()
             stack.push_async_callback(self._camera.save)
             stack.push_async_callback(self._dispatcher.stop)
@@ -262,6 +266,12 @@ class Agent:
                 logger.exception("The feature %s did not start", name)
                 self._feature_failed(name, error)
 
+    def _tell_damage(self) -> None:
+        found = set_aside_in(self._configuration.state_dir)
+        names = sorted(path.name for path, inode in found.items() if self._set_aside.get(path) != inode)
+        told = f"damaged, set aside as {', '.join(names)}, begun anew" if names else None
+        self._problems.set("state_damaged", told)
+
     def _feature_failed(self, name: str, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
         self._feature_states[name] = {"state": "failed", "reason": reason}
@@ -321,6 +331,7 @@ class Agent:
             yield from feature.entities()
 
     def _capabilities_changed(self) -> None:
+        self._tell_damage()  # now its settings have been read, too
         self._publish_capabilities()
         for feature in self._features.values():
             feature.capabilities_changed()
@@ -357,15 +368,11 @@ class Agent:
             self._born = False
             self._availability.lost()
         denied = ", ".join(status.denied_subscriptions)
-        self._problems.set(
-            "subscription_denied",
-            f"the broker does not let this agent read {denied}: mend its ACL" if denied else None,
-        )
+        told = f"the broker does not let this agent read {denied}: mend its ACL" if denied else None
+        self._problems.set("subscription_denied", told)
         refused = ", ".join(status.denied_publishes)
-        self._problems.set(
-            "publish_denied",
-            f"the broker does not let this agent write {refused}: mend its ACL" if refused else None,
-        )
+        told = f"the broker does not let this agent write {refused}: mend its ACL" if refused else None
+        self._problems.set("publish_denied", told)
         self._problems.set("duplicate_client_id", status.contested)
         self._board.changed()
 

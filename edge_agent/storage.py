@@ -8,13 +8,15 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.errors import StorageError
 
-__all__ = ["Remembered", "write_atomically"]
+__all__ = ["Remembered", "set_aside", "set_aside_in", "write_atomically"]
 
 logger = logging.getLogger(__name__)
+
+_DAMAGED: Final = ".damaged"
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, wait_for_disk: bool = True) -> None:
@@ -50,6 +52,21 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, wait_for_
                 os.unlink(temporary)  # noqa: PTH108 - see above
 
 
+def set_aside(path: Path) -> None:
+    """Rename what is damaged to NAME.damaged: what comes in its place does not destroy what is left."""
+    with contextlib.suppress(OSError):
+        path.replace(path.with_name(path.name + _DAMAGED))
+
+
+def set_aside_in(directory: Path) -> dict[Path, int]:
+    """Return what was set aside in a directory, and the inode of each."""
+    found: dict[Path, int] = {}
+    with contextlib.suppress(OSError):
+        for path in directory.glob(f"*{_DAMAGED}"):
+            found[path] = path.stat().st_ino
+    return found
+
+
 class Remembered:
     """One small JSON value that outlives a restart, unless what the configuration says was edited since."""
 
@@ -65,9 +82,16 @@ class Remembered:
                 return document["value"]
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except OSError as error:
             logger.warning("%s cannot be read, the configuration holds: %s", self._path, error)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self.damaged(error)
         return self._configured
+
+    def damaged(self, error: Exception) -> None:
+        """Set aside what cannot be understood: the configuration holds."""
+        logger.warning("%s is damaged and set aside, the configuration holds: %s", self._path, error)
+        set_aside(self._path)
 
     def remember(self, value: Any) -> None:
         """Write it down; blocks for the disk. Raises StorageError."""

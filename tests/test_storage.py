@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_agent.errors import StorageError
-from edge_agent.storage import Remembered, write_atomically
+from edge_agent.storage import Remembered, set_aside_in, write_atomically
 
 
 def names(path: Path) -> list[str]:
@@ -94,7 +94,9 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: bytes, caplog: pytest.L
     (tmp_path / "value.json").write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert remembered(tmp_path).value() is True
-    assert "value.json cannot be read" in caplog.text
+    assert "value.json is damaged and set aside" in caplog.text
+    assert set_aside_in(tmp_path).keys() == {tmp_path / "value.json.damaged"}
+    assert (tmp_path / "value.json.damaged").read_bytes() == content
 
 
 def test_what_is_written_is_json(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from edge_agent.camera.settings import CameraSettings, flatten, normalise, unfla
 from edge_agent.clock import Clock
 from edge_agent.health.problems import Problems
 from edge_agent.saving import Saving
-from edge_agent.storage import write_atomically
+from edge_agent.storage import set_aside, write_atomically
 
 __all__ = ["SettingsKeeper", "SettingsMemory"]
 
@@ -71,8 +71,10 @@ class SettingsMemory:
                 raise TypeError("'configured' is no object")  # noqa: TRY301 - one way out
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             logger.warning(
-                "The remembered settings in %s are damaged, starting with the configured ones", self._path
+                "The remembered settings in %s are damaged and set aside, starting with the configured ones",
+                self._path,
             )
+            set_aside(self._path)
             return {}, {}
         return settings, configured
 

@@ -210,8 +210,8 @@ class DesiredFeature(Feature):
     def _recall(self) -> None:
         try:
             self._known = Memory.model_validate(self._remembered.value() or {})
-        except ValidationError:
-            logger.warning("What was remembered of the wanted state is damaged: the broker has it")
+        except ValidationError as error:
+            self._remembered.damaged(error)
 
     def _status(self) -> DesiredStatus:
         known = self._known

@@ -72,6 +72,9 @@ PROBLEM_CODES: Final[dict[str, ProblemKind]] = {
         "degraded", "restart the agent; if it recurs raise LimitNOFILE in its unit, and report it"
     ),
     # the disk
+    "state_damaged": ProblemKind(
+        "degraded", "see whether what was remembered has to be set anew; look at the disk, it may be dying"
+    ),
     "timelapse_not_saved": ProblemKind("degraded", _DISK),
     "journal_not_written": ProblemKind("degraded", _DISK),
     "settings_not_saved": ProblemKind("degraded", _DISK),

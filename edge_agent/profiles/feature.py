@@ -307,8 +307,8 @@ class ProfilesFeature(Feature):
     def _recall(self) -> None:
         try:
             self._known = _Memory.model_validate(self._memory.value() or {})
-        except ValidationError:
-            logger.warning("What was remembered of profiles is damaged: none is active")
+        except ValidationError as error:
+            self._memory.damaged(error)
             return
         if self._known.hold is not None:
             self._holding = Holding.again(self._known.hold, clock=self.host.clock)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from edge_agent.clock import rfc3339
-from edge_agent.storage import write_atomically
+from edge_agent.storage import set_aside, write_atomically
 
 __all__ = ["CLOCK_CORRECTION", "Held", "Memory", "Result"]
 
@@ -86,8 +86,14 @@ class Memory:
                 document = _Document.model_validate(json.loads(file.read(_MAX_BYTES)))
         except FileNotFoundError:
             return
-        except (OSError, ValidationError, ValueError, RecursionError) as error:
+        except OSError as error:
             logger.warning("%s cannot be read; what should hold now is done anew: %s", self._path, error)
+            return
+        except (ValidationError, ValueError, RecursionError) as error:
+            logger.warning(
+                "%s is damaged and set aside; what should hold now is done anew: %s", self._path, error
+            )
+            set_aside(self._path)
             return
         self.held, self.results = document.held, list(document.results)
         self.seen, self.running = dict(document.seen), dict(document.running)

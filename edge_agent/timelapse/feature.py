@@ -23,7 +23,7 @@ from edge_agent.feature import Feature, Host
 from edge_agent.profiles.config import ProfilesConfig
 from edge_agent.saving import Saving
 from edge_agent.schedules.place import timezone_of
-from edge_agent.storage import write_atomically
+from edge_agent.storage import set_aside, write_atomically
 from edge_agent.timelapse.plan import NAME, Plan
 from edge_agent.timelapse.run import Progress, Run, TimelapseStatus
 
@@ -273,8 +273,12 @@ class TimelapseFeature(Feature):
                 document = json.loads(file.read(_MAX_FILE_BYTES))
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
             logger.warning("%s cannot be read, its time-lapses are forgotten: %s", self._path, error)
+            return []
+        except (ValueError, RecursionError) as error:
+            logger.warning("%s is damaged and set aside, time-lapses are forgotten: %s", self._path, error)
+            set_aside(self._path)
             return []
         found: list[Progress] = []
         for entry in (document if isinstance(document, list) else [])[:_MAX_RUNS]:

@@ -5,29 +5,18 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from edge_agent.agent import Agent
-from edge_agent.clock import SystemClock
-from edge_agent.config import load
-from edge_agent.feature import discover
-from edge_agent.stream.listener import packet_listener
 from tests.agent_process import AgentProcess
 from tests.brokers import Mosquitto, mosquitto_executable
 from tests.listener import Listener
+from tests.lived import KEPT, live, started
 
 pytestmark = pytest.mark.timeout(240)
 
-EXPECTED = {
-    "settings.json", "journal.jsonl", "stream.json", "home_assistant.json", "profile.json", "day_night.json",
-    "desired.json", "schedules.json", "identify.json", "schedules.d/saved.json", "profiles/mine.yaml",
-    "pictures.sqlite3",
-}  # fmt: skip
 _CUTS = 3
 _FLIPS = 2
 
@@ -42,49 +31,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if mosquitto_executable() is None:
         pytest.skip("needs mosquitto: apt-get install mosquitto")
     directory: Path = tmp_path_factory.mktemp("lived")
-    with (
-        Mosquitto(directory) as broker,
-        Listener(broker.port, "#") as listener,
-        AgentProcess(directory, port=broker.port, listener=listener) as agent,
-    ):
-        agent.online()
-        agent.running()
-        for name, arguments in (
-            ("settings", {"image": {"contrast": 1.2}, "exposure": {"ev": 0.5}}),
-            ("profile", {"name": "mine", "action": "save"}),
-            ("profile", {"name": "mine"}),
-            ("schedule", {"action": "set", "name": "often", "cron": "0 7 * * *", "profile": "mine"}),
-            ("schedule", {"action": "run_now", "name": "often"}),
-            ("day_night", {"mode": "auto"}),
-            ("stream", {"action": "start"}),
-            ("identify", {"duration_s": 300}),
-        ):
-            reply = agent.command(name, arguments)
-            assert reply["state"] == "done", reply
-        since = listener.mark()
-        listener.publish(f"{agent.base}/desired", {"version": 3, "settings": {"image": {"sharpness": 1.1}}})
-        agent.status(lambda status: status["desired"]["state"] == "applied", since=since)
-    shutil.copytree(directory / "state", directory / "kept")
+    live(directory)
     return directory
-
-
-async def started(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Start everything but the children; returns the features' states, and `status`."""
-    features = discover()
-    sections = {name: model for feature in features.values() for name, model in feature.sections().items()}
-    agent = Agent(
-        configuration=load(directory / "config.yaml", environ={}, sections=sections),
-        features=features,
-        clock=SystemClock(),
-        random=Random(0),
-    )
-    async with AsyncExitStack() as stack:
-        agent._assemble(stack.enter_context(packet_listener(directory)), None)
-        agent._register_core()
-        await agent._start_features(stack)
-        agent._dispatcher.end_open_commands()
-        stack.push_async_callback(agent._dispatcher.stop)
-        return dict(agent._feature_states), agent._board.document()
 
 
 def damages(content: bytes, random: Random) -> Iterator[bytes]:
@@ -101,10 +49,10 @@ def damages(content: bytes, random: Random) -> Iterator[bytes]:
 
 
 def test_it_is_known_what_is_kept(lived: Path) -> None:
-    assert files_of(lived / "kept") == EXPECTED
+    assert files_of(lived / "kept") == KEPT.keys()
 
 
-@pytest.mark.parametrize("name", sorted(EXPECTED))
+@pytest.mark.parametrize("name", sorted(KEPT))
 async def test_a_damaged_file_stops_nothing_and_the_others_are_kept(
     lived: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,7 +78,7 @@ async def test_a_damaged_file_stops_nothing_and_the_others_are_kept(
 
 
 def test_an_agent_whose_every_file_is_cut_in_half_lives(lived: Path, tmp_path: Path) -> None:
-    for name in EXPECTED:
+    for name in KEPT:
         content = (lived / "kept" / name).read_bytes()
         path = tmp_path / "state" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.brokers import mosquitto_executable
-from tests.machine_faults import brokers, clock, disks, identity, limits, power
+from tests.machine_faults import brokers, clock, damage, disks, identity, limits, power
 from tests.machine_faults.house import Outcome
 from tests.machine_faults.machine import why_no_machine
 
@@ -69,6 +69,8 @@ FAULTS = (
     Fault("disk full", disks.full, 0, 30, why_no_machine),
     Fault("read-only state directory", disks.read_only, 0, 30, why_no_machine),
     Fault("file system gone bad", disks.gone_bad, None, 10, why_no_machine),
+    # The suite has some lengths of each file in tests/integration/test_damaged_state.py.
+    Fault("damaged state files", damage.cut_at_every_length, None, 0),
     Fault("out of descriptors", limits.out_of_descriptors, 0, 20),
     Fault("camera out of memory", limits.camera_out_of_memory, 0, 5, limits.why_no_memory_group),
     Fault("power cut", power.power_cuts, 4, 60, why_no_machine, partial(power.power_cuts, cuts=20)),

@@ -301,9 +301,9 @@ class DayNightFeature(Feature):
         remembered = self._memory.value()
         try:
             memory = _Memory.model_validate(remembered)
-        except ValidationError:
+        except ValidationError as error:
             if remembered != self._rules.model_dump():
-                logger.warning("What was remembered of day and night is damaged: the configuration holds")
+                self._memory.damaged(error)
             return
         self._rules, self._taken, self._since = memory.rules, memory.phase, memory.since
 
