@@ -1,6 +1,6 @@
 """`make bench`: the agent beside its yardsticks, in one run on one machine. Ratios count, not milliseconds.
 
-python -m tests.bench [latency] [start] [memory] [video] [controls] [schedules] [uploads]
+python -m tests.bench [latency] [start] [memory] [footprint] [video] [controls] [schedules] [uploads]
                       [snapshots] [pictures] [--seconds 60]
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 from tests.agent_process import AgentProcess
 from tests.bench.controls import burst, frames_to_show
 from tests.bench.echo import echo_server, round_trips
+from tests.bench.footprint import footprint
 from tests.bench.pictures import measure_store
 from tests.bench.schedules import cost_of, lateness_under_load
 from tests.bench.snapshots import FRAME_S, measure_snapshots
@@ -207,6 +208,7 @@ BENCHES: dict[str, Callable[[Path, float], None]] = {
     "latency": latency,
     "start": start,
     "memory": memory,
+    "footprint": lambda directory, seconds: footprint(directory, seconds, say),
     "video": lambda directory, seconds: video(directory, seconds / 3, say),
     "controls": controls,
     "schedules": schedules,

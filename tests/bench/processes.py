@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["children_of", "cpu_s", "pss_bytes"]
+__all__ = ["children_of", "cpu_s", "pss_bytes", "wake_ups", "written_bytes"]
 
 
 def children_of(pid: int) -> dict[str, int]:
@@ -29,4 +29,22 @@ def pss_bytes(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
+    return 0
+
+
+def wake_ups(pid: int) -> int:
+    """Return how often its threads that live have waited for something and gone on."""
+    return sum(
+        int(line.split()[1])
+        for file in Path(f"/proc/{pid}/task").glob("*/status")
+        for line in file.read_text().splitlines()
+        if line.startswith("voluntary_ctxt_switches:")
+    )
+
+
+def written_bytes(pid: int) -> int:
+    """Return what the process has had written to a disk since its start."""
+    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
     return 0

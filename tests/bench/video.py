@@ -23,7 +23,7 @@ from tests.listener import Listener
 from tests.receiver import Receiver
 from tests.rtsp_servers import wait_until
 
-__all__ = ["video"]
+__all__ = ["FORMATS", "clip_of", "video"]
 
 _MIB = 1024 * 1024
 _TURNS = 3
@@ -62,7 +62,7 @@ def video(directory: Path, seconds: float, say: Callable[[str], None]) -> None:
 def _compare(
     directory: Path, wanted: Format, ffmpeg: str, seconds: float, say: Callable[[str], None]
 ) -> None:
-    clip = _clip(directory, wanted, ffmpeg)
+    clip = clip_of(directory, wanted, ffmpeg)
     with ExitStack() as stack:
         ours, copied, piped = (stack.enter_context(Receiver()) for _ in range(3))
         agent = stack.enter_context(_agent(directory, clip, ours.url))
@@ -110,7 +110,8 @@ def _turn(watched: dict[str, int], seconds: float) -> dict[str, float]:
     return {name: (cpu_s(pid) - before[name]) / took_s for name, pid in watched.items()}
 
 
-def _clip(directory: Path, wanted: Format, ffmpeg: str) -> Path:
+def clip_of(directory: Path, wanted: Format, ffmpeg: str) -> Path:
+    """Make ten seconds of a format with noise, at a constant bit rate."""
     clip = directory / f"{wanted.name}.mp4"
     noise = f"testsrc2=size={wanted.size}:rate={wanted.fps},noise=alls=12:allf=t"
     encoder = f"-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g {wanted.fps}"

@@ -114,6 +114,11 @@ class Machine:
         subprocess.run(["e2fsck", "-f", "-y", str(image)], capture_output=True, check=False, env=_environ())
         self.disk(mountpoint, image=image)
 
+    def sectors_written(self, mountpoint: Path) -> int:
+        """Return how many sectors of 512 bytes have been written to a disk of its own."""
+        source = self._ask("findmnt", "--noheadings", "--output", "SOURCE", str(mountpoint))
+        return int(Path(f"/sys/block/{Path(source).name}/stat").read_text().split()[6])
+
     def cover(self, name: Path, content: str) -> Path:
         """Put a file of the machine's own over one of the system's; returns it, to be written in place."""
         own = self._directory / f"own-{name.name}"
