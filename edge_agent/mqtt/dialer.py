@@ -31,13 +31,19 @@ class _Client(paho.Client):
 
     opened: socket.socket | None = None
     looked_up = False
+    given_up = False
     told_reason = 0
 
     def _create_socket_connection(self) -> socket.socket:
         # What paho does in one call: only so is known which half of it takes so long.
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         self.looked_up = True
-        self.opened = _first_that_answers(found, timeout_s=self.connect_timeout)
+        if not self.given_up:
+            self.opened = _first_that_answers(found, timeout_s=self.connect_timeout)
+        # A late CONNECT would take the identity from the connection that lives meanwhile. Who gives up says
+        # so before looking for a socket: one of both sees the other.
+        if self.given_up or self.opened is None:
+            raise TimeoutError("it was given up meanwhile")
         # An acknowledgement and a reply are two small writes: Nagle would hold the second one back.
         self.opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.opened
@@ -130,7 +136,7 @@ class Dialer:
     def abandon(self) -> None:
         """Close the socket without a word, or where `dial` is still at it, make it do so. Never blocks."""
         with self._lock:
-            self._abandoned = True
+            self._abandoned = self.client.given_up = True
             if not self._dialing:
                 self._close()
             elif self.client.opened is not None:

@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from edge_agent.errors import LinkError
 from edge_agent.mqtt.attempts import Attempts
 from edge_agent.mqtt.config import MqttConfig
+from edge_agent.mqtt.message import Outgoing
 from edge_agent.mqtt.reasons import network_error
 from tests.brokers import Mosquitto
 from tests.mqtt.support import Owner
@@ -93,3 +95,37 @@ async def test_a_name_with_a_dead_address_leads_to_the_one_that_answers(
     monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     async with Owner(port=mosquitto.port, host="broker.example", allow_plain_text=True) as owner:
         await owner.online()
+
+
+async def test_a_look_up_that_ends_late_does_not_take_the_identity_from_the_connection_that_lives(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, ended = threading.Event(), threading.Event()
+    look_up, calls = socket.getaddrinfo, list[str]()
+
+    def slow_at_first(host: str, port: int, **options: int) -> object:
+        calls.append(host)
+        if len(calls) == 1:
+            free.wait(30)
+        return look_up(host, port, **options)
+
+    class Watched(Attempts):
+        def _work(self, attempt: Callable[[], None], future: asyncio.Future[None]) -> None:
+            super()._work(attempt, future)
+            if free.is_set():
+                ended.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_at_first)
+    monkeypatch.setattr("edge_agent.mqtt.link.Attempts", Watched)
+    try:
+        async with Owner(port=mosquitto.port, connect_timeout_s=0.5) as owner:
+            await owner.online()
+            free.set()
+            assert await asyncio.to_thread(ended.wait, 10)
+            # Whatever the broker makes of it comes before the answer to this.
+            owner.link.publish(Outgoing(topic="n/status", payload=b"still here", retain=True))
+            await owner.link.flush(5)
+            assert len(owner.births) == 1
+            assert "already connected" not in mosquitto.log()
+    finally:
+        free.set()
