@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import socket
 import threading
@@ -82,6 +83,14 @@ def _first_that_answers(found: Sequence[tuple[Any, ...]], *, timeout_s: float) -
     raise failure or OSError("the name has no address")
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 class Dialer:
     """Makes `client` and connects it; knows how to give up while another thread is in the middle of it.
 
@@ -106,8 +115,8 @@ class Dialer:
 
     @property
     def looked_up(self) -> bool:
-        """Whether the broker's name was found: before that no connection was tried."""
-        return self.client.looked_up
+        """Whether the broker's name was found, which no address needs; before, no connection was tried."""
+        return self.client.looked_up or _is_address(self._config.host)
 
     def dial(self) -> None:
         """Connect; blocks. Raises LinkError, OSError or ValueError, the socket closed."""
