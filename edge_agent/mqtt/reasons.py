@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Mapping
@@ -97,5 +98,7 @@ def network_error(config: MqttConfig, error: Exception, *, looked_up: bool = Tru
             field="mqtt.host",
             value=config.host,
         )
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return LinkError(f"no connection to the broker {config.address} can be opened: {error.strerror}")
     what = "did not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     return LinkError(f"the broker {config.address} cannot be reached: {what}; is it running there?")

@@ -18,16 +18,20 @@ _GROUPS_V1 = Path("/sys/fs/cgroup/memory")
 _GROUPS_V2 = Path("/sys/fs/cgroup")
 
 
+def _give_no_more(pid: int, hard_limit: int) -> None:
+    """Have no descriptor opened any more: what is open stays so, and the lowest free number is the limit."""
+    used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    lowest = next(number for number in range(len(used) + 1) if number not in used)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, hard_limit))
+
+
 def out_of_descriptors(directory: Path, lasting_s: float) -> Outcome:
     """The agent may open no file any more, its camera dies and its broker is lost; then it may again."""
     with house(directory) as at:
         before = resource.prlimit(at.agent.pid, resource.RLIMIT_NOFILE)
         camera = at.agent.child("camera")
         at.begin()
-        # What is open stays open: the lowest free number is the limit.
-        used = {int(entry.name) for entry in Path(f"/proc/{at.agent.pid}/fd").iterdir()}
-        lowest = next(number for number in range(len(used) + 1) if number not in used)
-        resource.prlimit(at.agent.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
+        _give_no_more(at.agent.pid, before[1])
         told = at.problem("no_descriptors", timeout_s=30)
         assert "LimitNOFILE" in told["advice"]
         assert at.agent.command("refresh")["state"] == "done"
@@ -36,8 +40,11 @@ def out_of_descriptors(directory: Path, lasting_s: float) -> Outcome:
         assert at.agent.command("image", {"contrast": 1.5})["error"]["code"] == "camera_unavailable"
         at.last(lasting_s)
         at.broker.kill()
+        at.logged("cannot be reached", timeout_s=30)
+        # The numbers of what is closed by now would do for a connection.
+        _give_no_more(at.agent.pid, before[1])
         at.broker.start()
-        at.logged("Too many open files; is it running there?", timeout_s=30)
+        at.logged("can be opened: Too many open files", timeout_s=30)
         since = at.end()
         resource.prlimit(at.agent.pid, resource.RLIMIT_NOFILE, before)
         status = at.back(since=since)
