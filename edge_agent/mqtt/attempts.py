@@ -29,7 +29,11 @@ class Attempts:
     async def run(self, attempt: Callable[[], None]) -> None:
         """Run it and wait for its end; cancelling leaves it alone. Raises what it raises, and LinkError."""
         if self._under_way >= _MOST:
-            raise LinkError(f"{self._under_way} earlier attempts to connect still hang", code="dns")
+            raise LinkError(
+                f"{self._under_way} earlier attempts still hang in the look-up of the broker's name; "
+                "check the network and the DNS",
+                code="dns",
+            )
         ended: asyncio.Future[None] = self._loop.create_future()
         self._under_way += 1
         # A daemon, unlike the threads of an executor, for which Python waits at its end.

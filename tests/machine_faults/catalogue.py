@@ -54,7 +54,8 @@ def _listed(found: Outcome | Sequence[Outcome]) -> list[Outcome]:
 
 
 FAULTS = (
-    Fault("broker killed", brokers.killed, 1, 30),
+    # In the quick form the next one is enough.
+    Fault("broker killed", brokers.killed, None, 30),
     Fault("broker restarted empty", brokers.restarted_empty, 1, 30),
     # In the quick form the next one is enough: it looks the same to the agent.
     Fault("broker frozen", brokers.frozen, None, 60),
@@ -77,11 +78,10 @@ FAULTS = (
 )
 
 
-def quick_ones(*, of_the_broker: bool) -> list[Fault]:
-    """Return the faults with a quick form, those of the broker or the others: two files run side by side."""
+def quick_ones(*modules: str) -> list[Fault]:
+    """Return the faults of some modules here that have a quick form: each file of tests has its own."""
     return [
         fault
         for fault in FAULTS
-        if fault.quick_s is not None
-        and (fault.do.__module__ in (brokers.__name__, identity.__name__)) == of_the_broker
+        if fault.quick_s is not None and fault.do.__module__.rpartition(".")[2] in modules
     ]

@@ -127,7 +127,7 @@ class _Busy:
         return reply
 
 
-def power_cuts(directory: Path, lasting_s: float, *, cuts: int = 3, seed: int | None = None) -> Outcome:
+def power_cuts(directory: Path, lasting_s: float, *, cuts: int = 2, seed: int | None = None) -> Outcome:
     """Cut the power so many times in `lasting_s`, and start from each of the disks."""
     chance = Random(seed)
     images: list[tuple[Path, Said]] = []
