@@ -29,7 +29,7 @@ def _retained(house: House) -> list[str]:
 def killed(directory: Path, lasting_s: float) -> Outcome:
     """SIGKILL; then it is started again and knows what it had."""
     with house(directory, broker=lambda where: Mosquitto(where, persistent=True)) as at:
-        at.agent.command("image", {"contrast": 1.25})
+        assert at.agent.command("image", {"contrast": 1.25})["state"] == "done"
         at.begin()
         at.broker.kill()
         at.last(lasting_s)

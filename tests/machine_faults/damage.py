@@ -15,8 +15,8 @@ from tests.machine_faults.house import Outcome
 
 __all__ = ["cut_at_every_length"]
 
-# Of the index, which can be made anew from the pictures, only some: it is large, and each start opens it.
-_STEPS = {"pictures.sqlite3": 61}
+# Of what is derived and large only some: the index of the pictures, and what Home Assistant was told.
+_STEPS = {"pictures.sqlite3": 61, "home_assistant.json": 7}
 # Whose damage is told: the others hold what is read from elsewhere anew.
 _TOLD = frozenset(
     {

@@ -45,12 +45,18 @@ class House:
         self._begun_s = time.monotonic()
         self._ended_s = self._begun_s
         self._mark = 0
+        self._epoch = 0
         self._more: list[tuple[float, str]] = []
 
     def begin(self) -> None:
         """The fault begins now."""
         self._begun_s, self._mark = time.monotonic(), self.listener.mark()
         self._more.clear()
+        self._epoch = max(
+            seen.json["epoch"]
+            for seen in self.listener.seen
+            if seen.topic == f"{self.agent.base}/availability" and seen.payload
+        )
 
     def note(self, word: str) -> None:
         """Note that something was seen now that is on no topic."""
@@ -131,9 +137,15 @@ class House:
     def back(self, *, since: int, timeout_s: float = 40.0) -> Any:
         """Wait until the agent is online on a new connection and all is well; returns that status.
 
-        What the broker found in the old connection's buffers is none of it.
+        What the broker found in the old connection's buffers is none of it, nor what it had kept.
         """
-        epoch = self.agent.online(since=since, timeout_s=timeout_s).json["epoch"]
+        online = self.listener.wait(
+            f"{self.agent.base}/availability",
+            lambda seen: seen.json["state"] == "online" and seen.json["epoch"] > self._epoch,
+            since=since,
+            timeout_s=timeout_s,
+        )
+        epoch = online.json["epoch"]
         return self.well(
             since=since, timeout_s=timeout_s, accept=lambda status: bool(status["link"]["epoch"] == epoch)
         )
