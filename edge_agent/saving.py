@@ -47,8 +47,9 @@ class Saving:
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
-        if self._unsaved is not None:
-            await self._try(self._unsaved)
+        async with self._writing:
+            if self._unsaved is not None:
+                await self._try(self._unsaved)
 
     async def _retry(self) -> None:
         while self._unsaved is not None:

@@ -35,9 +35,13 @@ class Attempts:
                 code="dns",
             )
         ended: asyncio.Future[None] = self._loop.create_future()
-        self._under_way += 1
         # A daemon, unlike the threads of an executor, for which Python waits at its end.
-        threading.Thread(target=self._work, args=(attempt, ended), name="mqtt-connect", daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(attempt, ended), name="mqtt-connect", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise LinkError(f"no connection can be opened: {error}") from error
+        self._under_way += 1
         await ended
 
     def _work(self, attempt: Callable[[], None], ended: asyncio.Future[None]) -> None:

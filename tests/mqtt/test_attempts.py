@@ -70,6 +70,20 @@ async def test_what_it_raises_is_the_asker_s() -> None:
         await Attempts().run(refuse)
 
 
+async def test_a_machine_that_has_no_more_threads_is_a_failed_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    attempts = Attempts()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(LinkError, match="can't start new thread"):
+            await attempts.run(lambda: None)
+    await attempts.run(lambda: None)
+
+
 def test_the_end_of_the_process_does_not_wait_for_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", HANGING], capture_output=True, timeout=20, check=True, text=True
