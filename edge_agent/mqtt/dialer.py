@@ -69,18 +69,24 @@ class _LastError(logging.Handler):
 
 
 def _first_that_answers(found: Sequence[tuple[Any, ...]], *, timeout_s: float) -> socket.socket:
-    failure: OSError | None = None
+    failure = OSError("the name has no address")
     for family, kind, protocol, _, address in found:
-        connection = socket.socket(family, kind, protocol)
         try:
-            connection.settimeout(timeout_s)
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
+        try:
+            # A share for each: one that swallows all packets must not use up the time of the next.
+            connection.settimeout(timeout_s / len(found))
             connection.connect(address)
         except OSError as error:
             connection.close()
-            failure = failure or error
+            failure = error
         else:
+            connection.settimeout(timeout_s)
             return connection
-    raise failure or OSError("the name has no address")
+    raise failure
 
 
 def _is_address(host: str) -> bool:
