@@ -16,7 +16,7 @@ from tests.machine_faults.house import Outcome
 __all__ = ["cut_at_every_length"]
 
 # Of what is derived and large only some: the index of the pictures, and what Home Assistant was told.
-_STEPS = {"pictures.sqlite3": 61, "home_assistant.json": 7}
+_STEPS = {"pictures.sqlite3": 61, "home_assistant.json": 97}
 # Whose damage is told: the others hold what is read from elsewhere anew.
 _TOLD = frozenset(
     {
