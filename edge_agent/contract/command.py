@@ -41,7 +41,8 @@ class Call:
     """One command under way, as its handler sees it.
 
     `given` holds the arguments that the caller named, so that what was left out can be told from what
-    equals its default. `progress` takes a share from 0 to 1 and is published as a `running` reply.
+    equals its default. `progress` takes a share from 0 to 1 and is published as a `running` reply. One that
+    is `resumed` was begun by an earlier agent: it has no arguments, the handler has kept what it was about.
     """
 
     arguments: Any
@@ -50,6 +51,7 @@ class Call:
     dry_run: bool = False
     strict: bool = False
     progress: Callable[[float], None] = lambda _share: None
+    resumed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,9 @@ class CommandSpec:
 
     `bare` turns a payload that is no object (`25`, `ON`, `night`) into arguments; by default it is the value
     of `main`. A `slow` command is answered `accepted` before it starts. One that `ends_with_restart` is done
-    when the agent is back. `changes` says of validated arguments whether they change anything: a node that
-    is read-only takes only what does not.
+    when the agent is back. One that `resumes` outlives the agent: the next one calls its handler again, with
+    `Call.resumed`, and answers. `changes` says of validated arguments whether they change anything: a node
+    that is read-only takes only what does not.
     """
 
     name: str
@@ -92,7 +95,13 @@ class CommandSpec:
     interrupts_stream: bool = False
     slow: bool = False
     ends_with_restart: bool = False
+    resumes: bool = False
     changes: Callable[[Any], bool] = _always
+
+    @property
+    def outlives_agent(self) -> bool:
+        """Whether the next agent answers it where this one is stopped meanwhile."""
+        return self.ends_with_restart or self.resumes
 
     def from_bare(self, value: Any) -> Mapping[str, Any]:
         """Return the arguments that a bare value means. Raises RefusedError where it means nothing."""
@@ -134,6 +143,7 @@ def command(
     interrupts_stream: bool = False,
     slow: bool = False,
     ends_with_restart: bool = False,
+    resumes: bool = False,
     changes: Callable[[Any], bool] = _always,
 ) -> Callable[[_Method], _Method]:
     """Declare the method below as a command; the first paragraph of its docstring is the description."""
@@ -148,6 +158,7 @@ def command(
             interrupts_stream=interrupts_stream,
             slow=slow,
             ends_with_restart=ends_with_restart,
+            resumes=resumes,
             changes=changes,
         )
         setattr(method, _SPEC_ATTRIBUTE, spec)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-from edge_agent.clock import Clock
+from edge_agent.clock import Clock, rfc3339
 from edge_agent.contract.command import Call, Command, Outcome, Registry
 from edge_agent.contract.envelope import Envelope, bounded, open_envelope
 from edge_agent.contract.events import Events
 from edge_agent.contract.guards import Guards
-from edge_agent.contract.journal import Journal
+from edge_agent.contract.journal import Entry, Journal
 from edge_agent.contract.reply import ReplyState, final_state, reply_document
 from edge_agent.contract.topics import COMMAND_NAME, Topics
 from edge_agent.contract.validation import validate
@@ -43,10 +43,11 @@ class _Request:
 
     name: str
     envelope: Envelope
-    message: Incoming
+    message: Incoming | None
     started: float
     given: Any = None
-    ends_with_restart: bool = False
+    # What the journal knows it by where it outlives the agent, with or without an id of the caller's.
+    lasting_key: str | None = None
 
     @property
     def key(self) -> str | None:
@@ -55,10 +56,7 @@ class _Request:
 
     @property
     def journal_key(self) -> str | None:
-        # What ends with a restart is answered by the next agent, also where the caller gave no id.
-        if self.key is None and self.ends_with_restart and not self.envelope.dry_run:
-            return json.dumps(None)
-        return self.key
+        return self.lasting_key if self.key is None else self.key
 
 
 class Dispatcher:
@@ -91,33 +89,52 @@ class Dispatcher:
         self.refused_count = 0
 
     def end_open_commands(self) -> None:
-        """Answer what was under way when the agent was last ended, so that nobody waits for it."""
+        """Answer or take up what was under way when the agent was last ended, so that nobody waits for it."""
         for entry in self._journal.open():
-            caller_id = _id_of(entry.key)
             try:
-                ends_well = self._registry.find(entry.command).spec.ends_with_restart
+                command = self._registry.find(entry.command)
             except RefusedError:
-                ends_well = False
-            error = (
-                None
-                if ends_well
-                else EdgeAgentError(
-                    "the agent was restarted while this was under way; see `status`, then send it anew",
-                    code="interrupted",
-                )
+                self._end_open(entry, ends_well=False)
+                continue
+            if command.spec.resumes:
+                self._resume(entry, command)
+            else:
+                self._end_open(entry, ends_well=command.spec.ends_with_restart)
+
+    def _end_open(self, entry: Entry, *, ends_well: bool) -> None:
+        error = (
+            None
+            if ends_well
+            else EdgeAgentError(
+                "the agent was restarted while this was under way; see `status`, then send it anew",
+                code="interrupted",
             )
-            document = reply_document(
-                id=caller_id,
-                command=entry.command,
-                state="done" if ends_well else "failed",
-                time=self._clock.now(),
-                duration_ms=max(0.0, (self._clock.now() - entry.time).total_seconds() * 1000),
-                error=error,
-            )
-            self._journal.finish(entry.key, document)
-            # The file may be damaged: what is in it makes no topic of its own.
-            if COMMAND_NAME.fullmatch(entry.command):
-                self._send(entry.command, document, None)
+        )
+        document = reply_document(
+            id=entry.caller_id,
+            command=entry.command,
+            state="done" if ends_well else "failed",
+            time=self._clock.now(),
+            duration_ms=self._age_s(entry) * 1000,
+            error=error,
+        )
+        self._journal.finish(entry.key, document)
+        # The file may be damaged: what is in it makes no topic of its own.
+        if COMMAND_NAME.fullmatch(entry.command):
+            self._send(entry.command, document, None)
+
+    def _resume(self, entry: Entry, command: Command) -> None:
+        request = _Request(
+            entry.command,
+            Envelope(payload=None, is_object=False, id=entry.caller_id),
+            None,
+            self._clock.monotonic() - self._age_s(entry),
+            lasting_key=entry.key,
+        )
+        self._begin(request, command, None, resumed=True)
+
+    def _age_s(self, entry: Entry) -> float:
+        return max(0.0, (self._clock.now() - entry.time).total_seconds())
 
     def receive(self, message: Incoming) -> None:
         """Take a message from a command topic; returns at once, the answers follow."""
@@ -161,18 +178,25 @@ class Dispatcher:
         )
         arguments = validate(command.spec.arguments, given)
         self._guards.check_change(command.spec, arguments, dry_run=envelope.dry_run)
-        request = replace(request, given=given, ends_with_restart=command.spec.ends_with_restart)
+        request = replace(request, given=given)
         if self._stopping:
             raise RefusedError("this agent is about to stop, try again later", code="busy")
         if len(self._running) >= _MAX_RUNNING:
             raise RefusedError(f"{_MAX_RUNNING} commands are under way already, try again later", code="busy")
+        if command.spec.outlives_agent and request.key is None and not envelope.dry_run:
+            # The next agent answers it, also where the caller gave no id: no two are the same.
+            moment = rfc3339(self._clock.now())
+            request = replace(request, lasting_key=json.dumps([request.name, moment, self._taken]))
         if request.journal_key is not None:
             self._journal.begin(request.journal_key, request.name)
+        self._begin(request, command, arguments)
+
+    def _begin(self, request: _Request, command: Command, arguments: Any, *, resumed: bool = False) -> None:
         self._taken += 1
         name = f"command {request.name} {self._taken}"
         self._not_begun[name] = request
         task = asyncio.get_running_loop().create_task(
-            self._carry_out(name, request, command, arguments), name=name
+            self._carry_out(name, request, command, arguments, resumed=resumed), name=name
         )
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -214,19 +238,22 @@ class Dispatcher:
                 "the command's ttl_s ran out before it could start", field="ttl_s", value=envelope.ttl_s
             )
 
-    async def _carry_out(self, name: str, request: _Request, command: Command, arguments: Any) -> None:
+    async def _carry_out(
+        self, name: str, request: _Request, command: Command, arguments: Any, *, resumed: bool
+    ) -> None:
         del self._not_begun[name]
         loop = asyncio.get_running_loop()
-        if command.spec.slow:
+        if command.spec.slow and not resumed:
             self._answer(request, "accepted")
         timer = None if command.spec.slow else loop.call_later(_MOMENT_S, self._answer, request, "accepted")
         call = Call(
             arguments=arguments,
-            given=request.given,
+            given={} if resumed else request.given,
             cause="command" if request.envelope.id is None else f"command {request.envelope.id}",
             dry_run=request.envelope.dry_run,
             strict=request.envelope.strict,
             progress=lambda share: self._answer(request, "running", progress=share),
+            resumed=resumed,
         )
         # What ends the task from outside leaves this as it is.
         error: EdgeAgentError | None = _interrupted()
@@ -244,7 +271,7 @@ class Dispatcher:
             if timer is not None:
                 timer.cancel()
             interrupted = error is not None and error.code == "interrupted"
-            if not (interrupted and command.spec.ends_with_restart):
+            if not (interrupted and self._stopping and command.spec.outlives_agent):
                 state: ReplyState = "done" if error is None else final_state(error)
                 self._end(request, state, outcome=outcome, error=error, record="disk")
 
@@ -337,7 +364,7 @@ class Dispatcher:
         self._events.emit("command", "refused", command=bounded(name), code=code, message=message)
 
     async def stop(self) -> None:
-        """End what is under way: each command is answered `failed`, but the one that ends with a restart.
+        """End what is under way: each command is answered `failed`, but those that outlive the agent.
 
         What comes in later is refused as `busy`. A handler that does not end within seconds is left behind.
         """
@@ -351,17 +378,11 @@ class Dispatcher:
                 logger.warning("%s did not end when it was told to", task.get_name())
         # A task that is cancelled before its first step never gets to answer.
         for request in self._not_begun.values():
+            if request.message is None:
+                continue  # an earlier agent's, which the next one takes up
             self._end(request, "failed", error=_interrupted(), record="disk")
         self._not_begun.clear()
         self._journal.close()
-
-
-def _id_of(key: str) -> str | int | None:
-    try:
-        caller_id = json.loads(key)
-    except ValueError:
-        return None
-    return caller_id if isinstance(caller_id, str | int) else None
 
 
 def _interrupted() -> EdgeAgentError:

@@ -55,6 +55,15 @@ class Entry:
     outcome: dict[str, Any] | None = None
     since_s: float = 0.0
 
+    @property
+    def caller_id(self) -> str | int | None:
+        """The id that the caller gave; None where it gave none."""
+        try:
+            found = json.loads(self.key)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, str | int) else None
+
 
 class Journal:
     """The commands of the last `window_s` seconds that carried an id, at most `max_entries` of them."""

@@ -70,7 +70,7 @@ def strict_json(payload: bytes) -> Any:
 
 
 class Desk:
-    """`light` is plain, `scan` is slow, `restart` ends with the agent, `nothing` takes no arguments."""
+    """`scan` is slow, `restart` ends with the agent, `update` outlives it, `nothing` takes no arguments."""
 
     def __init__(
         self,
@@ -95,6 +95,9 @@ class Desk:
             CommandSpec(name="light", description="Light.", arguments=LightArguments, main="mode"),
             CommandSpec(name="scan", description="Scan.", slow=True),
             CommandSpec(name="restart", description="End.", slow=True, ends_with_restart=True),
+            CommandSpec(
+                name="update", description="Go on.", slow=True, resumes=True, arguments=LightArguments
+            ),
             CommandSpec(name="nothing", description="Take nothing.", changes=lambda _: False),
         )
         self.dispatcher = Dispatcher(

@@ -127,7 +127,7 @@ async def test_an_unknown_command_is_refused_with_the_nearest(desk: Desk) -> Non
     assert (reply["state"], reply["command"]) == ("rejected", "ligth")
     assert reply["error"]["code"] == "unknown_command"
     assert reply["error"]["message"] == "there is no command 'ligth'; did you mean 'light'?"
-    assert reply["error"]["allowed"] == ["light", "nothing", "restart", "scan"]
+    assert reply["error"]["allowed"] == ["light", "nothing", "restart", "scan", "update"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from edge_agent.contract.command import Outcome
+from edge_agent.errors import EdgeAgentError, RefusedError
 from tests.clocks import settled
 from tests.contract.desk import BASE, Desk
 
@@ -103,6 +105,59 @@ async def test_a_restart_that_only_restarts_a_part_is_answered_by_this_agent(tmp
     await desk.ask("restart")
     assert desk.states() == ["accepted", "done", "accepted", "done"]
     assert Desk(tmp_path).replies() == []
+
+
+@pytest.mark.parametrize("document", [{"id": "a1", "mode": "night"}, {"mode": "night"}])
+@pytest.mark.parametrize("ends_well", [True, False])
+async def test_what_outlives_the_agent_goes_on_in_the_next_one_and_is_answered_once(
+    tmp_path: Path, document: dict[str, Any], *, ends_well: bool
+) -> None:
+    first = Desk(tmp_path)
+    first.handler.held = asyncio.Event()
+    await first.ask("update", document)
+    await first.dispatcher.stop()
+    assert first.states() == ["accepted"]
+    # It may be ended several times; the last one is killed.
+    second = Desk(tmp_path)
+    second.handler.held = asyncio.Event()
+    await settled()
+    await second.dispatcher.stop()
+    killed_before_its_first_step = Desk(tmp_path)
+    await killed_before_its_first_step.dispatcher.stop()
+    assert second.replies() == killed_before_its_first_step.replies() == []
+    third = Desk(tmp_path)
+    third.handler.progress = (0.5,)
+    if ends_well:
+        third.handler.outcome = Outcome(applied={"level": 2})
+    else:
+        third.handler.error = EdgeAgentError("nobody knows of it any more", code="interrupted")
+    await settled()
+    [call] = third.handler.calls
+    assert (call.resumed, call.arguments) == (True, None)
+    running, final = third.replies()
+    assert (running["state"], running["progress"]) == ("running", 0.5)
+    assert (final["id"], final["command"]) == (document.get("id"), "update")
+    assert final["state"] == ("done" if ends_well else "failed")
+    assert final["applied"] == ({"level": 2} if ends_well else {})
+    later = Desk(tmp_path)
+    await settled()
+    assert (later.replies(), later.handler.calls) == ([], [])
+
+
+async def test_two_without_an_id_are_two(tmp_path: Path) -> None:
+    first = Desk(tmp_path)
+    first.handler.held = asyncio.Event()
+    await first.ask("update")
+    first.handler.held = None
+    first.handler.error = RefusedError("one is under way", code="busy")
+    assert (await first.ask("update"))["state"] == "rejected"
+    first.handler.held, first.handler.error = asyncio.Event(), None
+    await first.ask("restart")
+    await first.dispatcher.stop()
+    second = Desk(tmp_path)
+    await settled()
+    ended = {reply["command"]: reply["state"] for reply in second.replies()}
+    assert (ended, len(second.replies())) == ({"update": "done", "restart": "done"}, 2)
 
 
 async def test_a_damaged_journal_does_not_hinder_the_start(tmp_path: Path) -> None:
