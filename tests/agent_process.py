@@ -25,7 +25,8 @@ _IDS = itertools.count(1)
 class AgentProcess:
     """An agent on a broker of the loopback, with a small simulated camera unless told otherwise.
 
-    `through` is a command that is put before its own and becomes it, `environ` what its environment has more.
+    `through` is a command that is put before its own and becomes it, `module` what runs in place of
+    `edge_agent`, `environ` what its environment has besides.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class AgentProcess:
         through: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
         state_dir: str | None = None,
+        module: str = "edge_agent",
         **sections: Mapping[str, Any],
     ) -> None:
         document: dict[str, Any] = {
@@ -61,6 +63,7 @@ class AgentProcess:
         self.base = f"edge/v1/{node}"
         self.path = directory / "config.yaml"
         self.path.write_text(yaml.safe_dump(document))
+        self._module = module
         self._log = directory / "agent.log"
         self._listener = listener
         self._through = tuple(through)
@@ -89,7 +92,7 @@ class AgentProcess:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_AGENT_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._through, sys.executable, "-m", "edge_agent", "run", "--config", str(self.path)],
+                [*self._through, sys.executable, "-m", self._module, "run", "--config", str(self.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "snapshots.video": set(),
     "timelapse": {*_FEATURE, "profiles.config", "schedules.place"},
     "security": {*_FEATURE, "mqtt.tls"},
+    "updates": _FEATURE,
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
@@ -115,7 +116,7 @@ FOREIGN: dict[str, set[str]] = {
     "astral": {"profiles", "schedules"},
     "gpiozero": {"profiles"},
     "psutil": {"health"},
-    "requests": {"snapshots.upload", "stream"},
+    "requests": {"snapshots.upload", "stream", "updates"},
     "urllib3": {"snapshots.upload", "stream"},
     "yaml": {"catalogue", "configuration", "profiles", "demo", "released"},
     "av": {

@@ -541,6 +541,16 @@ class NodeCommands:
             "transform", {"hflip": hflip, "vflip": vflip, "rotation": rotation}, **envelope
         )
 
+    async def update(
+        self,
+        action: Literal["check", "install"] | Unset = UNSET,
+        *,
+        version: str | Unset | None = UNSET,
+        **envelope: Unpack[Envelope],
+    ) -> Reply:
+        """Look for a newer version of the agent, or install it; what does not come online is taken back."""
+        return await self.send("update", {"action": action, "version": version}, **envelope)
+
     async def white_balance(
         self,
         mode: Literal[

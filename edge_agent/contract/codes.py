@@ -93,6 +93,14 @@ ERROR_CODES: Final[dict[str, Code]] = {
     "spool_unusable": Code("The uploads cannot be kept", "See the message; check space and rights"),
     "content_damaged": Code("The upload's picture is damaged", "Look at the disk"),
     "record_damaged": Code("The upload's record is damaged", "Look at the disk"),
+    # newer versions of the agent
+    "update_not_allowed": Code("Nothing may be installed here", "The message says what allows it"),
+    "update_source_failed": Code("The newest version is not known", "See `updates.source` and the message"),
+    "update_refused": Code("The version is not installed, nothing was touched", "See the message"),
+    "update_failed": Code("The installation failed", "See the message, `status.updates` and the journal"),
+    "update_rolled_back": Code(
+        "The new version did not come online: the old one was installed again", "See its log"
+    ),
     # time-lapses, and the node itself
     "unknown_timelapse": Code("There is no such time-lapse", "`timelapse` with `action` list"),
     "already_running": Code("It is running already", "Stop it first, or give another name"),
@@ -205,6 +213,13 @@ EVENTS: Final[dict[str, dict[str, str]]] = {
         "taking_again": "Pictures can be taken again: `name`",
         "missed": "Pictures were not taken in time: `name`, `count`, `reason`",
         "clock_jumped": "The clock was set: `name`; it goes on by the new time",
+    },
+    "update": {
+        "available": "There is a newer version: `latest`, `installed`, `summary`, `url`",
+        "installing": "It is being installed: `version`, `previous`",
+        "done": "It is installed and online: `version`, `previous`",
+        "failed": "It could not be installed: also `message`",
+        "rolled_back": "It did not come online, the previous one was installed again: also `message`",
     },
     "identify": {"started": "It shows itself: `duration_s`, `means`", "ended": "It does no more"},
     "log": {"lines": "New lines: `lines`, `dropped`", "ended": "No more lines are told"},

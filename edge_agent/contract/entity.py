@@ -41,8 +41,10 @@ class Entity:
     `presence` is on where anything but null is at `path`. `state` puts a text together from the parts of an
     object at `path`, as in `{v.width}x{v.height}`; `first` is the key to look for in a list at `path`: the
     first entry that has it tells the state. `scale` and `precision` make a number for people. `attributes`
-    are more facts by their paths, `latest` is where an update's newest version is told. `needs_camera` makes
-    it unavailable while the camera is. One that is not `enabled` is there for those who look for it.
+    are more facts by their paths. Of an update `latest` is where the newest version is told, `progress` how
+    far an installation is (0 to 1, null while there is none), `summary` and `link` what is new.
+    `needs_camera` makes it unavailable while the camera is. One that is not `enabled` is there for those who
+    look for it.
     """
 
     key: str
@@ -75,6 +77,9 @@ class Entity:
     state: str | None = None
     first: str | None = None
     latest: str | None = None
+    progress: str | None = None
+    summary: str | None = None
+    link: str | None = None
 
 
 def by_key(entities: Iterable[Entity]) -> dict[str, Entity]:

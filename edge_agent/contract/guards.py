@@ -35,6 +35,7 @@ DEFAULT_LIMITS: Final[Mapping[str, RateLimit]] = {
     "logs": RateLimit(per_s=5, burst=50),
     "refresh": RateLimit(per_s=5, burst=50),
     "restart": RateLimit(per_s=0.2, burst=20),
+    "update": RateLimit(per_s=0.2, burst=20),
     "identify": RateLimit(per_s=1, burst=20),
 }
 

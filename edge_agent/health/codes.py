@@ -71,6 +71,13 @@ PROBLEM_CODES: Final[dict[str, ProblemKind]] = {
     "no_descriptors": ProblemKind(
         "degraded", "restart the agent; if it recurs raise LimitNOFILE in its unit, and report it"
     ),
+    # the agent itself
+    "update_failed": ProblemKind(
+        "degraded", "see 'journalctl -u edge-agent-update@*', then send `update` with action install anew"
+    ),
+    "update_rolled_back": ProblemKind(
+        "degraded", "see 'journalctl -u edge-agent' of that time; the next newer version clears this"
+    ),
     # the disk
     "state_damaged": ProblemKind(
         "degraded", "see whether what was remembered has to be set anew; look at the disk, it may be dying"

@@ -53,16 +53,6 @@ def health_entities(topics: Topics) -> Iterator[Entity]:
         category="diagnostic",
     )
     yield Entity(
-        key="agent",
-        platform="update",
-        name="Agent",
-        source="heartbeat",
-        path="agent_version",
-        # Where newer ones are told is for a source of updates to say: until then the newest is this one.
-        latest="agent_version",
-        category="diagnostic",
-    )
-    yield Entity(
         key="restart_agent",
         platform="button",
         name="Restart agent",

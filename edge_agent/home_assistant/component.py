@@ -247,14 +247,30 @@ def _event(entity: Entity, _naming: Naming) -> dict[str, Any]:
 
 
 def _update(entity: Entity, naming: Naming) -> dict[str, Any]:
-    config = _stated(entity, naming, _value(entity))
-    if entity.latest is not None:
-        config["latest_version_topic"] = naming.document(entity.source)
-        config["latest_version_template"] = f"{{{{ {expression(entity.latest)} }}}}"
+    config = _stated(entity, naming, _update_state(entity))
     if entity.command is not None:
         config["command_topic"] = naming.command(entity.command)
         config["payload_install"] = _text(entity.on)
     return config
+
+
+def _update_state(entity: Entity) -> str:
+    """Return the template of an update's state, one object: a key that is null would cost it the whole."""
+    paths = {
+        "installed_version": entity.path,
+        "latest_version": entity.latest,
+        "release_url": entity.link,
+    }
+    parts = ", ".join(f"'{name}': {expression(path)}" for name, path in paths.items() if path is not None)
+    if entity.summary is not None:
+        # What is left out stays as it was.
+        parts += f", 'release_summary': {expression(entity.summary)} or ''"
+    told = f"dict({{{parts}}}.items() | rejectattr(1, 'none')"
+    if entity.progress is None:
+        return f"{{{{ {told}) | to_json }}}}"
+    percentage = "none if p is none else (p * 100) | round | int"
+    told += f", in_progress=p is not none, update_percentage={percentage})"
+    return f"{{% set p = {expression(entity.progress)} %}}{{{{ {told} | to_json }}}}"
 
 
 _PLATFORMS: Final[Mapping[Platform, Callable[[Entity, Naming], dict[str, Any]]]] = {

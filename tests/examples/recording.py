@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "stream": {"action": "start"},
     "timelapse": {"action": "start", "name": "garden", "interval_s": 60},
     "transform": {"hflip": True},
+    "update": {"action": "check"},
     "white_balance": {"mode": "daylight"},
 }
 _OWN_HOST = re.compile(rf"//{re.escape(socket.gethostname())}\b[^:/]*|//(?!127\.)\d+(?:\.\d+){{3}}")
@@ -74,9 +78,16 @@ class Recording:
 def record(directory: Path, specs: Mapping[str, Any]) -> Recording:
     """Run an agent, send it each command of `specs` (as in commands.json), and return what came."""
     with (
+        _newest_version() as url,
         Mosquitto(directory) as broker,
         Listener(broker.port, "#") as listener,
-        AgentProcess(directory, port=broker.port, listener=listener, **_SECTIONS) as agent,
+        AgentProcess(
+            directory,
+            port=broker.port,
+            listener=listener,
+            updates={"source": "url", "url": url},
+            **_SECTIONS,
+        ) as agent,
     ):
         agent.online()
         agent.running()
@@ -99,6 +110,30 @@ def record(directory: Path, specs: Mapping[str, Any]) -> Recording:
         elif name in ("status", "capabilities", "heartbeat"):
             documents[name] = message.json
     return Recording(base=agent.base, documents=documents, commands=commands, seen=seen)
+
+
+class _Newest(BaseHTTPRequestHandler):
+    """Tells a newer version than there will ever be."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(
+            b'{"version": "99.0", "summary": "Sharper, faster.", "url": "https://example.org/99.0"}'
+        )
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def _newest_version() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Newest) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
 def _sent(agent: AgentProcess, listener: Listener, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jinja2
@@ -132,15 +133,69 @@ def test_a_slider_is_for_what_it_can_hit(low: float, high: float, step: float, m
     assert component(entity, NAMING)["mode"] == mode
 
 
-def test_an_update_says_what_there_is_and_what_could_be() -> None:
-    entity = Entity(
-        key="a", platform="update", name="A", source="heartbeat", path="agent_version", latest="newest"
-    )
-    config = component(entity, NAMING)
-    heartbeat = {"agent_version": "1.2.3", "newest": "1.3.0"}
-    assert config["latest_version_topic"] == config["state_topic"] == "edge/v1/porch/heartbeat"
-    assert rendered(config["value_template"], value_json=heartbeat) == "1.2.3"
-    assert rendered(config["latest_version_template"], value_json=heartbeat) == "1.3.0"
+UPDATE = Entity(
+    key="a",
+    platform="update",
+    name="A",
+    path="u.installed",
+    latest="u.latest",
+    progress="u.progress",
+    summary="u.summary",
+    link="u.url",
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (
+            {"installed": "1.2.3", "latest": "1.3.0", "progress": None, "summary": "New", "url": "https://x"},
+            {
+                "installed_version": "1.2.3",
+                "latest_version": "1.3.0",
+                "release_summary": "New",
+                "release_url": "https://x",
+                "in_progress": False,
+                "update_percentage": None,
+            },
+        ),
+        # A null would make Home Assistant refuse the whole state.
+        (
+            {"installed": "1.2.3", "latest": None, "progress": 0.415, "summary": None, "url": None},
+            {
+                "installed_version": "1.2.3",
+                "release_summary": "",
+                "in_progress": True,
+                "update_percentage": 42,
+            },
+        ),
+        (
+            {"installed": "1.2.3", "latest": "1.2.3", "progress": 0.0, "summary": None, "url": None},
+            {
+                "installed_version": "1.2.3",
+                "latest_version": "1.2.3",
+                "release_summary": "",
+                "in_progress": True,
+                "update_percentage": 0,
+            },
+        ),
+        (None, {"release_summary": "", "in_progress": False, "update_percentage": None}),
+    ],
+)
+def test_an_update_says_what_there_is_and_what_could_be(status: Any, state: Any) -> None:
+    config = component(UPDATE, NAMING)
+    assert config["state_topic"] == "edge/v1/porch/status"
+    assert json.loads(rendered(config["value_template"], value_json={"u": status})) == state
+    plain = component(replace(UPDATE, progress=None), NAMING)
+    del state["in_progress"], state["update_percentage"]
+    assert json.loads(rendered(plain["value_template"], value_json={"u": status})) == state
+
+
+def test_an_update_can_be_installed_where_it_has_a_command() -> None:
+    assert not {"command_topic", "payload_install"} & set(component(UPDATE, NAMING))
+    config = component(replace(UPDATE, command="update", on={"action": "install"}), NAMING)
+    assert config["command_topic"] == "edge/v1/porch/cmd/update"
+    assert json.loads(config["payload_install"]) == {"action": "install"}
 
 
 def test_auto_or_manual_is_a_switch() -> None:

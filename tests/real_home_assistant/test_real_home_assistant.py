@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(240)
 # What was not pressed or looked up, has not happened, is off, or is not in this machine, has nothing to say.
 _MAY_BE_UNKNOWN = ("button.", "event.", "image.", "update.")
 _NOT_SAID_HERE = {
+    "agent",
     "colour_temperature",
     "cpu_temperature",
     "day_night_phase",

@@ -1,0 +1,1 @@
+"""Newer versions of the agent itself: where they are told, and how one is installed."""
