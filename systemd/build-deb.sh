@@ -39,7 +39,9 @@ chmod 755 "$root/usr/bin/edge-agent"
 
 put 755 "$here/edge-agent-setup" usr/sbin/edge-agent-setup
 put 644 "$here/config.yaml" usr/share/edge-agent/config.yaml
-for unit in edge-agent.service edge-agent@.service; do put 644 "$here/$unit" "usr/lib/systemd/system/$unit"; done
+for file in "$here"/update/*.py; do put 644 "$file" "usr/libexec/edge-agent/update/${file##*/}"; done
+for unit in edge-agent.service edge-agent@.service edge-agent-update.socket edge-agent-update@.service \
+  edge-agent-update-resume.service; do put 644 "$here/$unit" "usr/lib/systemd/system/$unit"; done
 put 644 "$here/edge-agent.sysusers" usr/lib/sysusers.d/edge-agent.conf
 put 644 "$here/edge-agent.tmpfiles" usr/lib/tmpfiles.d/edge-agent.conf
 put 644 "$here/completion/edge-agent.bash" usr/share/bash-completion/completions/edge-agent

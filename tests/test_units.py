@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.config import load
 from edge_agent.feature import discover
+from edge_agent.updates.helper import Helper
 
 CHECKOUT = Path(__file__).parent.parent
 SYSTEMD = CHECKOUT / "systemd"
@@ -57,6 +58,23 @@ def test_the_two_units_differ_by_their_instance_only() -> None:
     one, several = ((SYSTEMD / unit).read_text().partition("# ---- the sandbox")[2] for unit in UNITS)
     assert one
     assert one == several
+
+
+def test_what_is_left_of_an_update_is_done_in_the_same_sandbox() -> None:
+    units = ("edge-agent-update@.service", "edge-agent-update-resume.service")
+    one, other = (
+        (SYSTEMD / unit).read_text().partition("# ---- the sandbox")[2].partition("\n[Install]")[0].strip()
+        for unit in units
+    )
+    assert one
+    assert one == other
+
+
+def test_who_may_ask_for_an_update_is_the_agents_own_user() -> None:
+    [group], [socket] = (_values("edge-agent-update.socket", key) for key in ("SocketGroup", "ListenStream"))
+    assert _values("edge-agent-update.socket", "SocketMode") == ["0660"]
+    assert [group] == _values("edge-agent.service", "Group") == _values("edge-agent@.service", "Group")
+    assert Path(socket) == Helper().socket
 
 
 def test_the_package_depends_on_what_the_agent_does() -> None:
