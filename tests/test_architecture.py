@@ -94,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     "console.schedule_picture": {"schedules"},
     "console.doctor": {*_GROUND, "camera.drivers", "config", "console", "contract.topics", "feature",
                        "health.machine", "mqtt", "security", "stream.server_api", "stream.url",
-                       "stream.viewing"},
+                       "stream.viewing", "updates.config", "updates.helper"},
     "console.run": {*_GROUND, "agent", "config", "feature", "logs.formatting"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent

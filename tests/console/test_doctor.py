@@ -18,10 +18,13 @@ import pytest
 from edge_agent.clock import SystemClock
 from edge_agent.config import Configuration, load
 from edge_agent.console.doctor.broker import broker_findings, look_at_broker
+from edge_agent.console.doctor.checks import update_findings
 from edge_agent.console.doctor.finding import Finding
 from edge_agent.console.doctor.machine import clock_findings, power_findings, state_findings
 from edge_agent.console.doctor.video import camera_findings, stream_findings
 from edge_agent.health.machine import MachineReading
+from edge_agent.updates.config import UpdatesConfig
+from edge_agent.updates.helper import Helper
 from tests.brokers import Mosquitto, free_port, mosquitto_executable
 from tests.listener import Listener
 
@@ -185,3 +188,22 @@ def test_a_wrong_configuration_is_a_finding(tmp_path: Path) -> None:
     [finding] = json.loads(ran.stdout)
     assert (ran.returncode, finding["check"], finding["state"]) == (1, "configuration", "fail")
     assert "mqtt" in finding["message"]
+
+
+@pytest.mark.parametrize(
+    ("install", "there", "state", "says"),
+    [
+        (False, False, "ok", "updates.install is false"),
+        (True, True, "ok", "may be installed"),
+        (True, False, "warn", "is not there"),
+    ],
+)
+def test_whether_updates_can_be_installed(
+    tmp_path: Path, state: str, says: str, *, install: bool, there: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        if there:
+            listening.bind(str(tmp_path / "u"))
+        [finding] = update_findings(UpdatesConfig(install=install), Helper(socket=tmp_path / "u"))
+    assert (finding.state, says in finding.message) == (state, True)
+    assert bool(finding.advice) == (state == "warn")

@@ -12,8 +12,10 @@ from edge_agent.console.doctor.finding import Finding, failed, ok, warned
 from edge_agent.console.doctor.machine import clock_findings, power_findings, read_machine, state_findings
 from edge_agent.console.doctor.video import camera_findings, stream_findings
 from edge_agent.feature import Feature
+from edge_agent.updates.config import UpdatesConfig
+from edge_agent.updates.helper import Helper
 
-__all__ = ["examine"]
+__all__ = ["examine", "update_findings"]
 
 
 def examine(
@@ -34,6 +36,9 @@ def examine(
     yield from _guarded("stream", lambda: stream_findings(configuration))
     yield from _guarded("clock", lambda: clock_findings(configuration, machine))
     yield from _guarded("power", lambda: power_findings(machine))
+    if "updates" in features:
+        config = configuration.section("updates", UpdatesConfig)
+        yield from _guarded("updates", lambda: update_findings(config, Helper()))
 
 
 def _configuration(configuration: Configuration, features: Mapping[str, type[Feature]]) -> Iterator[Finding]:
@@ -48,6 +53,20 @@ def _configuration(configuration: Configuration, features: Mapping[str, type[Fea
         )
     if not faults:
         yield ok("profiles and schedules", "no faults")
+
+
+def update_findings(config: UpdatesConfig, helper: Helper) -> Iterator[Finding]:
+    """Yield whether newer versions of the agent can be installed by its command."""
+    if not config.install:
+        yield ok("updates", "are not installed by the agent: updates.install is false")
+    elif helper.is_there:
+        yield ok("updates", f"may be installed: {helper.socket} is there")
+    else:
+        yield warned(
+            "updates",
+            f"updates.install is true, but {helper.socket} is not there",
+            "sudo edge-agent-setup --allow-updates; without the Debian package: updates.install: false",
+        )
 
 
 def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
