@@ -1,7 +1,8 @@
 # Everything sets itself up: a fresh machine needs Python 3.11 or newer with venv, and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types contract bench crash contact-sheet test-oldest test-camera
-.PHONY: test-packages test-home-assistant test-home-assistant-newest test-node-red deb clean faults machine-faults soak fuzz audit
+.PHONY: test-packages test-updates test-home-assistant test-home-assistant-newest test-node-red deb clean
+.PHONY: faults machine-faults soak fuzz audit
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -100,6 +101,9 @@ test-camera: ## Run the camera tests on the real picamera2 with a virtual camera
 
 test-packages: ## Install, run, upgrade and purge the packages in clean Debian roots (takes root and debootstrap)
 	@tests/packages/run $(ARGS)
+
+test-updates: ## Update the agent in a clean Debian root, and have a broken version taken back (takes the same)
+	@tests/packages/update
 
 deb: $(BIN)/.demo ## Build the Debian package into dist/
 	@PYTHON=$(BIN)/python systemd/build-deb.sh
