@@ -48,10 +48,10 @@ def cut_at_every_length(directory: Path, _lasting_s: float) -> Outcome:
     logging.getLogger("edge_agent").addHandler(errors)
     try:
         counts = asyncio.run(_cut_all(directory))
+        entries = _cut_journal(directory)
     finally:
         logging.getLogger("edge_agent").removeHandler(errors)
     assert not errors.seen, errors.seen[:3]
-    entries = _cut_journal(directory)
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
     return Outcome(
         "state files cut at each length",
