@@ -184,11 +184,12 @@ class Installation:
     async def _ended(self, known: Known) -> None:
         self.step = self.progress = None
         self._tell_progress = lambda _share: None
+        # First, so that no status says the one without the other.
+        self._tell_trouble(known)
         try:
             await self._keep(known)
         except StorageError as error:
             logger.warning("How the update ended would not survive a restart: %s", error.message)
-        self._tell_trouble(known)
         self._host.status_changed()
 
     def _tell_trouble(self, known: Known) -> None:

@@ -174,7 +174,9 @@ def test_what_was_rolled_back_is_a_failed_command_and_a_problem_until_there_is_a
     house.machine.candidate("2.1")
     house.agent.command("update", {"action": "check"})
     since = house.listener.mark()
-    status = house.agent.status(lambda status: status["updates"]["latest"] == "2.1", since=since)
-    assert status["updates"]["state"] == "idle"
+    status = house.agent.status(
+        lambda status: (status["updates"]["latest"], status["updates"]["state"]) == ("2.1", "idle"),
+        since=since,
+    )
     assert "update_rolled_back" not in {entry["code"] for entry in status["problems"]}
     assert house.events() == ["available", "installing", "rolled_back", "available"]
