@@ -22,7 +22,7 @@ from tests.listener import Listener
 from tests.receiver import Receiver
 from tests.rtsp_servers import wait_until
 from tests.soak.faults import Done, Faults
-from tests.soak.samples import Sampler, flatness
+from tests.soak.samples import Sampler, course, flatness
 
 _MIB = 1024 * 1024
 _FLAT = 0.05
@@ -73,6 +73,7 @@ def report(sampler: Sampler, *, since_s: float) -> bool:
             f"{found.descriptors:.0f} descriptors ({found.descriptors_growth:+.1f}), "
             f"{lives} lives, {found.samples} samples{'' if fine else '   <- not flat'}"
         )
+        say("    from sixth to sixth " + ", ".join(f"{part / _MIB:.1f}" for part in course(samples)) + " MiB")
     return flat
 
 
@@ -84,7 +85,12 @@ def soak(directory: Path, *, minutes: float, seed: int, every_s: float) -> bool:
         Mosquitto(directory) as broker,
         Listener(broker.port, "#") as listener,
         AgentProcess(
-            directory, port=broker.port, listener=listener, stream={**stream, "url": receiver.url}
+            directory,
+            port=broker.port,
+            listener=listener,
+            # As its unit has it.
+            environ={"MALLOC_ARENA_MAX": "2"},
+            stream={**stream, "url": receiver.url},
         ) as agent,
     ):
         wait_until(lambda: bool(receiver.arrivals), what="the first frame", timeout_s=30)

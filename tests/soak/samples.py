@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psutil
 
-__all__ = ["Flatness", "Sampler", "flatness"]
+__all__ = ["Flatness", "Sampler", "course", "flatness"]
 
 # A process that has only just begun is still growing.
 _GROWN_UP_S = 30.0
@@ -86,6 +86,18 @@ def flatness(samples: list[Sample], *, since_s: float) -> Flatness | None:
     memory, memory_growth = _line(taken, [float(sample.memory_bytes) for sample in taken])
     descriptors, descriptors_growth = _line(taken, [float(sample.descriptors) for sample in taken])
     return Flatness(len(taken), memory, memory_growth, descriptors, descriptors_growth * descriptors)
+
+
+def course(samples: list[Sample], *, parts: int = 6) -> list[float]:
+    """Return the median memory in each part of the time: it shows what levels off, and what does not."""
+    if not samples:
+        return []
+    begin_s, span_s = samples[0].at_s, samples[-1].at_s - samples[0].at_s
+    found: dict[int, list[int]] = defaultdict(list)
+    for sample in samples:
+        part = int((sample.at_s - begin_s) / span_s * parts) if span_s else 0
+        found[min(part, parts - 1)].append(sample.memory_bytes)
+    return [statistics.median(found[part]) for part in sorted(found)]
 
 
 def _line(taken: list[Sample], values: list[float]) -> tuple[float, float]:

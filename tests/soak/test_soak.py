@@ -6,7 +6,7 @@ import pytest
 
 from tests.soak.__main__ import gaps, unexplained
 from tests.soak.faults import Done
-from tests.soak.samples import Sample, flatness
+from tests.soak.samples import Sample, course, flatness
 
 MIB = 1024 * 1024
 
@@ -51,3 +51,9 @@ def test_a_gap_needs_a_fault() -> None:
 
 def test_no_frames_at_the_end_are_a_gap() -> None:
     assert gaps([1.0, 1.05], 9.0) == [(1.05, 9.0)]
+
+
+def test_the_course_tells_what_levels_off_from_what_goes_on() -> None:
+    level = [Sample(5.0 * i, 1, min(i, 30) * MIB, 10) for i in range(60)]
+    assert [round(part / MIB) for part in course(level, parts=3)] == [10, 30, 30]
+    assert course([]) == []
