@@ -239,6 +239,8 @@ class FrameLoop:
         self._last = sample
         self._frames += 1
         self._frame_rate.add()
+        if sample.frame is not None:
+            self._painter.note(sample.reading, fps=self._frame_rate.per_second())
         for watcher in tuple(self._watchers):
             watcher(sample)
         video = self._settings.video
@@ -246,7 +248,6 @@ class FrameLoop:
         if sample.packets and self._encode:
             self._output.pass_on(sample.packets, width=video.width, height=video.height, fps=video.fps)
         if sample.frame is not None:
-            self._painter.note(sample.reading, fps=self._frame_rate.per_second())
             self._encode_frame(sample.frame, sample)
         if self._sub is not None and self._sub.enabled:
             self._feed(self._sub, sample)

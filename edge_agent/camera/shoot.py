@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Literal
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 _FOCUS_S: Final = 5.0
 _ROOM_S: Final = 10.0
 _OLDEST_FRAME_S: Final = 60.0
+_AS_IT_IS: Final = Wish()
 # A frame that comes so much late is no lost one.
 _LATE: Final = 0.75
 
@@ -149,7 +151,8 @@ class Shoot:
             self._loop.apply(settings)
 
     def _sample(self, sample: Sample) -> None:
-        # It is called in the middle of the loop: what takes time is done when the frame is encoded.
+        # It is called in the middle of the loop: what takes time is done when the frame is encoded. A copy
+        # takes none, and the picture is made meanwhile.
         try:
             self._count(sample)
             if self._over.is_set():
@@ -158,7 +161,10 @@ class Shoot:
                 self._finish()
             elif self._ready(sample) and not self._exposing:
                 self._exposing = True
-                self._soon(partial(self._expose, sample))
+                if sample.frame is not None and not self._borrowed and self._wish == _AS_IT_IS:
+                    self._do(partial(self._expose, sample))
+                else:
+                    self._soon(partial(self._expose, sample))
         except Exception as error:  # noqa: BLE001 - it must not end the loop
             self.give_up(error)
 
@@ -180,15 +186,17 @@ class Shoot:
             self._shown, self._settling = self._settling.shown, None
         return True
 
+    @property
+    def _wish(self) -> Wish:
+        take = self._take
+        return Wish(size=take.size if take.larger else None, raw=take.request.format == "dng")
+
     def _expose(self, sample: Sample) -> None:
         self._exposing = False
         if not self._darkroom.room():
             self._skipped += 1
             return
-        take = self._take
-        wish = Wish(
-            size=take.size if take.larger else None, raw=take.request.format == "dng", count=self._left
-        )
+        wish = replace(self._wish, count=self._left)
         held = self._loop.applied()
         began_s = time.monotonic()
         with closing(self._driver.stills(sample, wish)) as stills:

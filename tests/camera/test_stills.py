@@ -109,6 +109,29 @@ def test_the_frame_that_is_awaited_when_it_is_asked_for_is_the_picture(
         assert info.reading.sequence == awaited[0]
 
 
+def test_a_picture_that_is_the_frame_is_not_made_to_wait_for_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with studio() as at_work:
+        order: list[tuple[str, int]] = []
+        stills, encode = at_work.driver.stills, at_work.loop._encode_frame
+
+        def copying(last: Sample, wish: Wish) -> Generator[Still, None, None]:
+            order.append(("copied", last.pts_us))
+            yield from stills(last, wish)
+
+        def encoding(frame: VideoFrame, sample: Sample) -> None:
+            order.append(("encoded", sample.pts_us))
+            encode(frame, sample)
+
+        monkeypatch.setattr(at_work.driver, "stills", copying)
+        monkeypatch.setattr(at_work.loop, "_encode_frame", encoding)
+        at_work.picture()
+        at_work.frames(1)
+        (copied_us,) = [pts_us for what, pts_us in order if what == "copied"]
+        assert order.index(("copied", copied_us)) < order.index(("encoded", copied_us))
+
+
 def test_the_clock_s_reading_of_a_frame_and_the_exif_are_the_same() -> None:
     with studio() as at_work:
         info, content = at_work.picture(format="png")
