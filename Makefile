@@ -31,10 +31,11 @@ demo: $(BIN)/.demo ## Run it all here: broker, simulated camera, stream, snapsho
 test: $(BIN)/.dev ## Run the tests
 	@$(MAKE) --no-print-directory run-tests PYTEST='$(BIN)/python -m pytest'
 
-# Two at once, then those that look at the whole machine; 5 is pytest's word for nothing to run.
+# Two at once, then those that look at the whole machine; 5 is pytest's word for nothing to run. One that crashes
+# ends the run: put in its place, another would wait for ever for what the first had yet to do.
 .PHONY: run-tests
 run-tests:
-	@$(PYTEST) -n 2 --dist loadfile -m 'not alone' $(ARGS) || [ $$? = 5 ]
+	@$(PYTEST) -n 2 --max-worker-restart 0 --dist loadfile -m 'not alone' $(ARGS) || [ $$? = 5 ]
 	@$(PYTEST) -m alone $(ARGS) || [ $$? = 5 ]
 
 check: format lint types contract-check test check-audit ## Every check there is, as CI runs it
