@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 Draw = Callable[["VideoFrame"], None]
 _Mode = Literal["RGB", "RGBX"]
 
+_SAFE_WIDTH: Final = 16
+
 # Raw frames that wait: fifteen of 1080p, or two of the largest sensors; one is always taken.
 _MOST_WAITING_BYTES: Final = 48_000_000
 _MOST_WAITING: Final = 32
@@ -126,12 +128,15 @@ def _image(frame: VideoFrame, size: tuple[int, int] | None, draw: Draw | None, *
 
 
 def image_of(frame: VideoFrame, mode: _Mode = "RGB") -> Image:
-    """Return a frame as RGB; as RGBX nothing is copied, and a JPEG takes it as well.
+    """Return a frame as RGB; as RGBX, which it need not be, nothing is copied, and a JPEG takes it as well.
 
     PyAV's own way keeps the interpreter's lock for a tenth of a second at 12 MP.
     """
     from PIL import Image as Pictures  # noqa: PLC0415 - only where pictures are taken
 
+    # At other widths FFmpeg 7 writes beyond the end of the last line, and PyAV has left no room for that.
+    if frame.width % _SAFE_WIDTH:
+        mode = "RGB"
     rgb = frame.reformat(format="rgb24" if mode == "RGB" else "rgb0")
     plane = rgb.planes[0]
     size = (rgb.width, rgb.height)

@@ -3,12 +3,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from av import VideoFrame
 from PIL import Image
 
 from edge_agent.camera import developing
 from edge_agent.camera.capabilities import Reading
-from edge_agent.camera.developing import Darkroom, fitted
+from edge_agent.camera.developing import Darkroom, fitted, image_of
 from edge_agent.camera.drivers.base import Mosaic, Still
 
 WITHIN_S = 10.0
@@ -37,6 +39,18 @@ def test_what_is_cut_off_is_cut_off_on_both_sides() -> None:
     made = fitted(image, (100, 100))
     for at in ((2, 50), (50, 50), (97, 50)):
         assert made.getpixel(at) == pytest.approx((0, 0, 255), abs=3)
+
+
+@pytest.mark.parametrize(
+    ("width", "mode"), [(320, "RGBX"), (16, "RGBX"), (322, "RGB"), (8, "RGB"), (162, "RGB")]
+)
+def test_only_at_widths_that_are_safe_a_frame_is_given_without_a_copy(width: int, mode: str) -> None:
+    # At others libswscale writes beyond the frame's memory: that crashes, but seldom where it happens.
+    orange = np.full((90, width, 3), (240, 120, 20), np.uint8)
+    frame = VideoFrame.from_ndarray(orange, format="rgb24").reformat(format="yuv420p")
+    image = image_of(frame, "RGBX")
+    assert (image.mode, image.size) == (mode, (width, 90))
+    assert image.convert("RGB").getpixel((width - 1, 89)) == pytest.approx((240, 120, 20), abs=4)
 
 
 def still(size: int = 0) -> Still:
