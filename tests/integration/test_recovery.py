@@ -226,9 +226,10 @@ def test_a_rate_is_told_when_it_says_something(agent: AgentProcess, listener: Li
 
 
 def test_the_stream_s_quality_is_in_status_and_heartbeat(agent: AgentProcess, listener: Listener) -> None:
-    status = agent.status(lambda status: status["stream"]["keyframe_interval_s"] is not None, since=0)
+    # The first one may be shorter: whoever connects asks for a keyframe.
+    status = agent.status(lambda status: (status["stream"]["keyframe_interval_s"] or 0) > 0.5, since=0)
     stream = status["stream"]
-    assert 0.5 < stream["keyframe_interval_s"] < 1.5
+    assert stream["keyframe_interval_s"] < 1.5
     assert stream["encoder"] == "libx264"
     assert stream["dropped"] == 0
     assert set(stream["dropped_because"]) == {

@@ -161,9 +161,15 @@ def test_what_was_rolled_back_is_a_failed_command_and_a_problem_until_there_is_a
     ).json
     assert (final["state"], final["error"]["code"]) == ("failed", "update_rolled_back")
     since = house.listener.mark()
-    status = house.agent.status(lambda status: status["updates"]["state"] == "rolled_back", since=since)
+    # The agent that has just begun has to look what there is first.
+    status = house.agent.status(
+        lambda status: (
+            (status["updates"]["state"], status["updates"]["installed"], status["updates"]["latest"])
+            == ("rolled_back", "1.0", "2.0")
+        ),
+        since=since,
+    )
     assert status["updates"]["error"] == message
-    assert (status["updates"]["installed"], status["updates"]["latest"]) == ("1.0", "2.0")
     [problem] = [entry for entry in status["problems"] if entry["code"] == "update_rolled_back"]
     assert problem["message"] == f"2.0: {message}"
     # It is known after a restart, too.
