@@ -18,9 +18,11 @@ from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.uploads import Uploads
+from tests.clocks import ManualClock
 from tests.snapshots.pictures import content_of, picture_of
+from tests.upload_server import UploadServer
 
-__all__ = ["Owner", "until"]
+__all__ = ["Owner", "until", "uploaded", "url_of"]
 
 
 async def until(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
@@ -29,6 +31,11 @@ async def until(condition: Callable[[], object], what: str, timeout_s: float = 1
     while not condition():
         assert time.monotonic() < deadline, f"in {timeout_s} s there was not: {what}"
         await asyncio.sleep(0.005)
+
+
+def url_of(server: UploadServer) -> str:
+    """Return where each picture has a place of its own there."""
+    return f"{server.url}/{{node}}/{{file_name}}"
 
 
 class Owner:
@@ -104,3 +111,13 @@ class Owner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.uploads.__aexit__(kind, error, trace)
+
+
+async def uploaded(owner: Owner, clock: ManualClock, count: int) -> None:
+    """Let time pass until so many are uploaded."""
+
+    def are_uploaded() -> bool:
+        clock.advance(1)
+        return bool(owner.status.uploaded == count)
+
+    await until(are_uploaded, f"{count} uploads; {owner.status}", timeout_s=30)
