@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ def second_client(directory: Path, lasting_s: float) -> Outcome:
     with house(directory, connect=lambda _: {"backoff": backoff}) as at:
         other = paho.Client(CallbackAPIVersion.VERSION2, client_id="edge-agent-porch")
         other.reconnect_delay_set(1, 1)
-        other.on_connect = lambda *_: at.note("the other connects")
+        taken = threading.Event()
+
+        def connected(*_: object) -> None:
+            at.note("the other connects")
+            taken.set()
+
+        other.on_connect = connected
         at.begin()
         other.connect("127.0.0.1", at.broker.port)
         other.loop_start()
@@ -30,6 +37,9 @@ def second_client(directory: Path, lasting_s: float) -> Outcome:
             told = at.problem("duplicate_client_id", timeout_s=30)
             assert "node.id" in told["message"]
             at.last(lasting_s)
+            # It ends while the other has the name: then the agent comes back, and was not there already.
+            taken.clear()
+            assert taken.wait(20)
         finally:
             since = at.end()
             other.disconnect()
