@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,10 @@ class Seen:
         return json.loads(self.payload)
 
 
+def _without_delay(_client: paho.Client, _data: object, opened: Any) -> None:
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Listener:
     """Subscribed to `topics` for the length of a `with` block."""
 
@@ -40,6 +45,8 @@ class Listener:
         self._topics = topics
         self._port = port
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        # A command that follows an acknowledgement would be held back for 40 ms otherwise.
+        self._client.on_socket_open = _without_delay
         if user is not None:
             self._client.username_pw_set(user, password)
         self._client.reconnect_delay_set(1, 1)

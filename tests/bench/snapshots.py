@@ -77,8 +77,10 @@ def _streaming(directory: Path) -> Iterator[tuple[AgentProcess, Listener, Receiv
         broker = stack.enter_context(Mosquitto(directory))
         listener = stack.enter_context(Listener(broker.port, "#"))
         stream = {"url": receiver.url, "enabled": True, "width": 1920, "height": 1080, "fps": _FPS}
+        # More than are taken on by default.
+        commands = {"rate_limits": {"snapshot": {"per_s": 100, "burst": 100}}}
         agent = stack.enter_context(
-            AgentProcess(directory, port=broker.port, listener=listener, stream=stream)
+            AgentProcess(directory, port=broker.port, listener=listener, stream=stream, commands=commands)
         )
         agent.online()
         agent.running()
