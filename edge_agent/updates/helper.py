@@ -85,7 +85,7 @@ class Helper:
                 ) from error
 
     @asynccontextmanager
-    async def installing(self, *, id: str, version: str) -> AsyncIterator[AsyncIterator[Word]]:  # noqa: A002
+    async def installing(self, *, id: str, version: str) -> AsyncIterator[AsyncIterator[Word]]:  # noqa: A002 - as sent
         """Have a version installed: within this it is under way, and its words come until it is cut off.
 
         Raises RefusedError where it is not done, EdgeAgentError where nobody answers.

@@ -108,7 +108,7 @@ class Report:
                 write_whole(STATE / "result.json", {**about, "time": now, **document})
             except OSError as error:
                 # A full disk is no reason to leave an update half done.
-                print(f"result.json cannot be written: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                print(f"result.json cannot be written: {error}", file=sys.stderr, flush=True)  # noqa: T201 - see above
         if self.connection is not None:
             try:
                 self.connection.sendall(json.dumps(document).encode() + b"\n")

@@ -40,7 +40,7 @@ def uploader(directory: Path, kills: int, seed: int) -> bool:
     def full() -> bool:
         with small_disk(directory / "disk", kib=2000) as disk:
             where = {"spool": disk.path / "spool", "failing": 0.9}
-            outcome = crash(directory, kills=fewer, seed=seed, say=say, **where)  # type: ignore[arg-type]
+            outcome = crash(directory, kills=fewer, seed=seed, say=say, **where)  # type: ignore[arg-type] # of paths
         return _told("PUT, a full disk", outcome) and outcome.refused["disk_full"] > 0
 
     return _where_it_can_be(full) and right
