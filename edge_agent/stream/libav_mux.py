@@ -91,7 +91,7 @@ class LibavMux:
         except Exception as error:
             raise self._translated(error) from error
 
-    def write(self, packet: PacketMessage) -> None:
+    def write(self, packet: PacketMessage, *, now_s: float) -> None:
         """Write one access unit; blocks while the server does not read. Raises StreamTargetError."""
         if self._output is None or self._stream is None or self._new_packet is None:
             raise StreamTargetError(f"{self._target}: the session is not open", code="stream_unreachable")
@@ -101,7 +101,7 @@ class LibavMux:
         muxed.update(packet.data)
         muxed.stream = self._stream
         muxed.time_base = _TIME_BASE
-        muxed.pts = muxed.dts = self._timeline.ticks(packet.pts_us, now_s=time.monotonic())
+        muxed.pts = muxed.dts = self._timeline.ticks(packet.pts_us, now_s=now_s)
         muxed.is_keyframe = packet.keyframe
         try:
             self._output.mux_one(muxed)

@@ -29,8 +29,8 @@ class Mux(Protocol):
     def connect(self) -> None:
         """Connect and announce, or begin to. Raises StreamTargetError."""
 
-    def write(self, packet: PacketMessage) -> None:
-        """Write one packet. Raises StreamTargetError, also for what was written before."""
+    def write(self, packet: PacketMessage, *, now_s: float) -> None:
+        """Write one packet, at `now_s` (monotonic). Raises StreamTargetError, also for what was before."""
 
     def close(self) -> None:
         """End the session. Never raises; may be called twice."""

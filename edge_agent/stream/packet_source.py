@@ -60,13 +60,27 @@ class PacketSource:
 
         A packet's bytes are good until the next call.
         """
-        deadline_s = time.monotonic() + _SLICE_S
+        give_up_s: float | None = None
         while True:
-            message = self._parsed() if self._begin < self._end else None
-            if message is not None:
-                return message
-            # A sender of crumbs must not keep the caller here.
-            if self._socket is None or time.monotonic() > deadline_s + _SLICE_S:
+            if self._begin < self._end:
+                try:
+                    parsed = parse_message(self._buffer, self._view, self._begin, self._end)
+                except (ProcessError, TypeError, ValueError) as error:
+                    self.close()
+                    raise ProcessError(f"the camera's packets cannot be understood: {error}") from error
+                if parsed is not None:
+                    message, self._begin = parsed
+                    if self._begin == self._end:
+                        self._begin = self._end = 0
+                    return message
+                self._make_room()
+                # A sender of crumbs must not keep the caller here; what comes whole needs no clock.
+                now_s = time.monotonic()
+                if give_up_s is None:
+                    give_up_s = now_s + 2 * _SLICE_S
+                if now_s > give_up_s:
+                    return None
+            if self._socket is None:
                 return None
             try:
                 count = self._socket.recv_into(self._view[self._end :])
@@ -86,20 +100,6 @@ class PacketSource:
             self._socket.close()
             self._socket = None
         self._begin = self._end = 0
-
-    def _parsed(self) -> StreamFormat | PacketMessage | None:
-        try:
-            parsed = parse_message(self._buffer, self._view, self._begin, self._end)
-        except (ProcessError, TypeError, ValueError) as error:
-            self.close()
-            raise ProcessError(f"the camera's packets cannot be understood: {error}") from error
-        if parsed is None:
-            self._make_room()
-            return None
-        message, self._begin = parsed
-        if self._begin == self._end:
-            self._begin = self._end = 0
-        return message
 
     def _make_room(self) -> None:
         """Move what there is to the front; where it is half of the buffer, take a larger one."""

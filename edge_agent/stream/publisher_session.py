@@ -120,14 +120,14 @@ class Publisher:
         failure: StreamTargetError | None = None
         following: _Start | None = None
         try:
-            self._status.enter("handshake")
+            self._status.enter("handshake", self._monotonic())
             mux.connect()
             following = self._publish(mux, start)
         except StreamTargetError as error:
             failure = error
-        self._status.enter("write")
+        self._status.enter("write", self._monotonic())
         mux.close()
-        self._status.enter("idle")
+        self._status.enter("idle", self._monotonic())
         if self._published_since_s is not None:
             self._retry.session_ended(self._monotonic() - self._published_since_s)
         if failure is not None:
@@ -135,8 +135,8 @@ class Publisher:
         return following
 
     def _publish(self, mux: Mux, start: _Start) -> _Start | None:
-        self._write(mux, start.keyframe)
         self._last_message_s = self._monotonic()
+        self._write(mux, start.keyframe, self._last_message_s)
         while not self._stop.is_set():
             try:
                 message = self._source.read()
@@ -147,13 +147,13 @@ class Publisher:
                     self._note_end_of_packets(back)
                     return back
                 message = back.keyframe
-            if isinstance(message, StreamFormat):
+            if isinstance(message, PacketMessage):
+                self._last_message_s = now_s = self._monotonic()
+                self._write(mux, message, now_s)
+            elif message is not None:
                 if message != start.stream_format:
                     self._format = message
                     return None
-            elif message is not None:
-                self._last_message_s = self._monotonic()
-                self._write(mux, message)
             elif self._monotonic() - self._last_message_s >= _SILENCE_S:
                 # Connecting anew makes the camera send a keyframe as soon as it is back.
                 self._source.close()
@@ -161,14 +161,15 @@ class Publisher:
                 return None
         return None
 
-    def _write(self, mux: Mux, packet: PacketMessage) -> None:
+    def _write(self, mux: Mux, packet: PacketMessage, now_s: float) -> None:
+        status = self._status
         if self._published_since_s is not None:
-            self._status.enter("write")
-            mux.write(packet)
-            self._status.wrote(len(packet.data), keyframe=packet.keyframe, pts_us=packet.pts_us)
+            status.enter("write", now_s)
+            mux.write(packet, now_s=now_s)
+            status.wrote(len(packet.data), keyframe=packet.keyframe, pts_us=packet.pts_us)
             return
-        self._status.enter("write" if mux.established else "handshake")
-        mux.write(packet)
+        status.enter("write" if mux.established else "handshake", now_s)
+        mux.write(packet, now_s=now_s)
         self._handed.append(packet.kept())
         if mux.established:
             self._note_success()

@@ -74,10 +74,10 @@ class PublisherStatus:
             self._session_since_s = self._monotonic()
         self.change("publishing")
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: Phase, now_s: float) -> None:
         """Say that the publishing thread goes into a blocking call, or with `idle` that it came out."""
-        # One assignment, without the lock: this is said twice for every packet.
-        self._phase = (phase, self._monotonic())
+        # One assignment, without the lock: this is said for every packet.
+        self._phase = (phase, now_s)
 
     def wrote(self, size_bytes: int, *, keyframe: bool, pts_us: int) -> None:
         """Count one packet that was written out; the writing thread is idle again."""

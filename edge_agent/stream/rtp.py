@@ -33,7 +33,9 @@ _WORDS: Final = 1 << 32
 _NTP_EPOCH_S: Final = 2_208_988_800  # from 1900 to 1970
 # Larger ones MediaMTX has to cut into smaller ones again for its readers.
 _MAX_PAYLOAD_BYTES: Final = 1442 - _RTP_HEADER_BYTES
-_FRAGMENT_BYTES: Final = _MAX_PAYLOAD_BYTES - 2
+_FU_BYTES: Final = 2
+_FRAGMENT_BYTES: Final = _MAX_PAYLOAD_BYTES - _FU_BYTES
+_FULL: Final = _RTP_HEADER_BYTES + _MAX_PAYLOAD_BYTES
 
 
 def nal_units(data: bytes | bytearray, begin: int, end: int) -> list[tuple[int, int]]:
@@ -66,8 +68,8 @@ class RtpSender:
         self._packets = 0
         self._octets = 0
 
-    def packets(self, packet: PacketMessage, ticks: int) -> list[bytes | memoryview]:
-        """Return an access unit's packets, each as a header and a payload, one after the other."""
+    def packets(self, packet: PacketMessage, ticks: int) -> tuple[list[bytes | memoryview], int]:
+        """Return an access unit's packets, each as a header and a payload, and the bytes of them all."""
         data, shift = packet.data, packet.offset
         if packet.within is None:
             units = nal_units(bytes(data), 0, len(data))
@@ -77,38 +79,58 @@ class RtpSender:
         parts: list[bytes | memoryview] = []
         stamp = (ticks + self._offset) % _WORDS
         channel, ssrc, sequence = self._channel, self._ssrc, self._sequence
+        add, pack = parts.append, _FRAGMENT.pack
+        octets = 0
         for start, stop in units:
             begin, end = start - shift, stop - shift
-            marker = _MARKER if stop == units[-1][1] else 0
+            last = PAYLOAD_TYPE | _MARKER if stop == units[-1][1] else PAYLOAD_TYPE
+            octets += end - begin
             if end - begin <= _MAX_PAYLOAD_BYTES:
                 length = _RTP_HEADER_BYTES + end - begin
-                kind = PAYLOAD_TYPE | marker
-                parts.append(_WHOLE.pack(_DOLLAR, channel, length, _VERSION, kind, sequence, stamp, ssrc))
-                parts.append(view[begin:end])
+                add(_WHOLE.pack(_DOLLAR, channel, length, _VERSION, last, sequence, stamp, ssrc))
+                add(view[begin:end])
                 sequence = (sequence + 1) % _SEQUENCES
                 continue
             nal = view[begin]
-            indicator, flags = nal & 0xE0 | _FU_A, _FU_START | nal & 0x1F
-            kind = PAYLOAD_TYPE
-            for at in range(begin + 1, end, _FRAGMENT_BYTES):
-                upto = at + _FRAGMENT_BYTES
-                if upto >= end:
-                    upto = end
-                    flags |= _FU_END
-                    kind |= marker
-                length = _RTP_HEADER_BYTES + 2 + upto - at
-                parts.append(
-                    _FRAGMENT.pack(
-                        _DOLLAR, channel, length, _VERSION, kind, sequence, stamp, ssrc, indicator, flags
+            indicator, kind = nal & 0xE0 | _FU_A, nal & 0x1F
+            flags = _FU_START | kind
+            # All but the last are full; this runs dozens of times for a frame.
+            begin += 1
+            octets -= 1
+            while (following := begin + _FRAGMENT_BYTES) < end:
+                add(
+                    pack(
+                        _DOLLAR,
+                        channel,
+                        _FULL,
+                        _VERSION,
+                        PAYLOAD_TYPE,
+                        sequence,
+                        stamp,
+                        ssrc,
+                        indicator,
+                        flags,
                     )
                 )
-                parts.append(view[at:upto])
-                flags &= ~_FU_START
+                add(view[begin:following])
+                octets += _FU_BYTES
+                flags = kind
+                begin = following
                 sequence = (sequence + 1) % _SEQUENCES
+            length = _RTP_HEADER_BYTES + _FU_BYTES + end - begin
+            add(
+                pack(
+                    _DOLLAR, channel, length, _VERSION, last, sequence, stamp, ssrc, indicator, _FU_END | kind
+                )
+            )
+            add(view[begin:end])
+            octets += _FU_BYTES
+            sequence = (sequence + 1) % _SEQUENCES
+        count = len(parts) // 2
         self._sequence = sequence
-        self._packets += len(parts) // 2
-        self._octets += len(data)
-        return parts
+        self._packets += count
+        self._octets += octets
+        return parts, octets + count * (_FRAME.size + _RTP_HEADER_BYTES)
 
     def report(self, ticks: int, *, time_s: float) -> bytes:
         """Return a sender's report: the packet of `ticks` is of the wall clock's time `time_s`."""

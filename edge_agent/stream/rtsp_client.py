@@ -129,8 +129,8 @@ class RtspClient:
         except OSError as error:
             raise lost(self._target, error) from error
 
-    def send_parts(self, parts: list[bytes | memoryview]) -> None:
-        """Send what was framed already, in the pieces that it is in."""
+    def send_parts(self, parts: list[bytes | memoryview], size_bytes: int) -> None:
+        """Send what was framed already, in the pieces that it is in; `size_bytes` is that of them all."""
         if not self._gathers or len(parts) > _MAX_PARTS:
             self.send(b"".join(parts))
             return
@@ -138,7 +138,7 @@ class RtspClient:
             sent = self._connection.sendmsg(parts)
         except OSError as error:
             raise lost(self._target, error) from error
-        if sent < sum(map(len, parts)):
+        if sent < size_bytes:
             self.send(b"".join(parts)[sent:])
 
     def hear(self) -> None:

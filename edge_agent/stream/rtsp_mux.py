@@ -31,7 +31,7 @@ from edge_agent.stream.url import StreamUrl
 __all__ = ["RtspMux"]
 
 _WRITE_S: Final = 5.0
-_LISTEN_EVERY_S: Final = 1.0
+_CHORES_EVERY_S: Final = 1.0
 _REPORT_EVERY_S: Final = 5.0
 _ASK_EVERY_S: Final = 2.0
 # A server that answered before and does not for so long has stopped, however much the kernel still takes.
@@ -74,7 +74,8 @@ class RtspMux:
         self._client: RtspClient | None = None
         self._sender = RtpSender(chance=chance)
         self._datagrams: tuple[socket.socket, socket.socket] | None = None
-        self._next_listening_s = 0.0
+        self._send: Callable[[list[bytes | memoryview], int], None] = self._send_datagrams
+        self._next_chores_s = 0.0
         self._next_report_s = 0.0
         self._next_ask_s = 0.0
         self._broken = False
@@ -108,16 +109,21 @@ class RtspMux:
         self._set_up(client)
         client.request("RECORD", self._url, [("Range", "npt=0.000-")])
         client.be_patient(_WRITE_S)
+        if not self._udp:
+            self._send = client.send_parts
         self._client = client
         self._next_ask_s = self._monotonic() + _ASK_EVERY_S
 
-    def write(self, packet: PacketMessage) -> None:
+    def write(self, packet: PacketMessage, *, now_s: float) -> None:
         """Write one access unit; waits at most five seconds for the server. Raises StreamTargetError."""
         client = self._client
         if client is None:
             raise StreamTargetError(f"{self._target}: the session is not open", code="stream_unreachable")
         try:
-            self._write(client, packet)
+            ticks = self._timeline.ticks(packet.pts_us, now_s=now_s)
+            if now_s >= self._next_chores_s:
+                self._do_chores(client, ticks, now_s)
+            self._send(*self._sender.packets(packet, ticks))
         except StreamTargetError:
             self._broken = True
             raise
@@ -136,16 +142,13 @@ class RtspMux:
                 with contextlib.suppress(OSError):
                     end.close()
 
-    def _write(self, client: RtspClient, packet: PacketMessage) -> None:
-        now_s = self._monotonic()
-        ticks = self._timeline.ticks(packet.pts_us, now_s=now_s)
+    def _do_chores(self, client: RtspClient, ticks: int, now_s: float) -> None:
+        """Do what is not done for every packet."""
+        self._next_chores_s = now_s + _CHORES_EVERY_S
         if now_s >= self._next_report_s:
             self._next_report_s = now_s + _REPORT_EVERY_S
-            self._send([self._sender.report(ticks, time_s=self._wall_time_s(ticks)), b""], control=True)
-        self._send(self._sender.packets(packet, ticks))
-        if now_s >= self._next_listening_s:
-            self._next_listening_s = now_s + _LISTEN_EVERY_S
-            self._listen(client, now_s)
+            self._send_control(client, self._sender.report(ticks, time_s=self._wall_time_s(ticks)))
+        self._listen(client, now_s)
 
     def _wall_time_s(self, ticks: int) -> float:
         """Return the wall clock's time of a packet, without the wait that it had to get here."""
@@ -185,15 +188,22 @@ class RtspMux:
             end.connect((host, port))
             end.settimeout(_WRITE_S)
 
-    def _send(self, parts: list[bytes | memoryview], *, control: bool = False) -> None:
+    def _send_datagrams(self, parts: list[bytes | memoryview], _size_bytes: int) -> None:
         if self._datagrams is None:
-            if self._client is not None:
-                self._client.send_parts(parts)
             return
-        end = self._datagrams[control]
+        end = self._datagrams[0]
         try:
             for header, payload in zip(parts[::2], parts[1::2], strict=True):
                 end.sendall(b"".join((header[RtpSender.FRAME_BYTES :], payload)))
+        except OSError as error:
+            raise lost(self._target, error) from error
+
+    def _send_control(self, client: RtspClient, report: bytes) -> None:
+        if self._datagrams is None:
+            client.send(report)
+            return
+        try:
+            self._datagrams[1].sendall(report[RtpSender.FRAME_BYTES :])
         except OSError as error:
             raise lost(self._target, error) from error
 

@@ -73,7 +73,7 @@ def test_a_write_that_hangs_is_not_called_publishing() -> None:
     time = Time()
     status = PublisherStatus(monotonic=time)
     status.succeeded()
-    status.enter("write")
+    status.enter("write", time.now_s)
     time.now_s += 4.9
     assert status.beat().state == "publishing"
     time.now_s += 2.1

@@ -19,7 +19,9 @@ Frame = tuple[int, int, bool, int, int, bytes]
 
 def sent(sender: RtpSender, data: bytes, ticks: int = 0) -> list[Frame]:
     """Return channel, length, marker, sequence, time stamp and payload of each packet."""
-    stream = b"".join(sender.packets(PacketMessage(data, 0, keyframe=True), ticks))
+    parts, size_bytes = sender.packets(PacketMessage(data, 0, keyframe=True), ticks)
+    stream = b"".join(parts)
+    assert len(stream) == size_bytes
     frames: list[Frame] = []
     while stream:
         dollar, channel, length, version, kind, sequence, stamp, _ = struct.unpack_from("!BBHBBHII", stream)
@@ -60,9 +62,9 @@ def test_what_is_sent_comes_out_again(units: list[bytes], long_codes: bool, shif
     buffer = bytearray(shift) + data + bytes(9)
     view = memoryview(buffer)[shift : shift + len(data)]
     packet = PacketMessage(view, 0, keyframe=True, within=buffer, offset=shift)
-    again = RtpSender(chance=random.Random(1)).packets(packet, 0)
+    again, _ = RtpSender(chance=random.Random(1)).packets(packet, 0)
     assert b"".join(again) == b"".join(
-        RtpSender(chance=random.Random(1)).packets(PacketMessage(data, 0, keyframe=True), 0)
+        RtpSender(chance=random.Random(1)).packets(PacketMessage(data, 0, keyframe=True), 0)[0]
     )
 
 
@@ -116,7 +118,8 @@ def test_a_report_says_what_was_sent_and_when() -> None:
     _, kind, words, _, seconds, fraction, ticks, packets, octets = struct.unpack_from("!BBHIIIIII", report, 4)
     assert (kind, words) == (200, 6)
     assert (seconds, fraction) == (1_000_000_000 + 2_208_988_800, 1 << 31)
-    assert (ticks, packets, octets) == (stamp, 1, 7)
+    # Of the payload alone, without the start code that goes nowhere.
+    assert (ticks, packets, octets) == (stamp, 1, len(b"\x41abc"))
     # A description with a name follows, whole words long.
     _, kind, words = struct.unpack_from("!BBH", report, 4 + 28)
     assert (kind, 4 + 28 + 4 * (words + 1)) == (202, len(report))

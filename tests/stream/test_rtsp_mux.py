@@ -38,7 +38,7 @@ class Session:
         )
 
     def write(self, number: int) -> None:
-        self.mux.write(PACKETS[number % len(PACKETS)])
+        self.mux.write(PACKETS[number % len(PACKETS)], now_s=self.now_s)
 
     def publish_for(self, seconds: float, *, answered: bool) -> None:
         """Publish a frame a second; where the server answers, wait until its answer is there."""
