@@ -97,6 +97,13 @@ class PacketQueue:
         self._bytes += len(frame)
         return Put(dropped=dropped, why="queue_full") if dropped else _NOTHING_LOST
 
+    def lets_by(self, size_bytes: int, *, keyframe: bool) -> bool:
+        """Whether a packet need not wait: nothing does, and something can be made of it. It is out then."""
+        if self._entries or size_bytes > self._max_bytes or not (keyframe or not self._needs_keyframe):
+            return False
+        self._needs_keyframe = False
+        return True
+
     def take(self) -> Entry | None:
         """Return the oldest entry, None where there is none."""
         if not self._entries:

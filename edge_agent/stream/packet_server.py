@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
 from edge_agent.stream.packet_queue import PacketQueue, Why
-from edge_agent.stream.packets import MAX_BODY_BYTES, StreamFormat, encode_format, encode_packet
+from edge_agent.stream.packets import MAX_BODY_BYTES, StreamFormat, encode_format, packet_header
 
 if TYPE_CHECKING:
     from edge_agent.camera.drivers.base import EncodedPacket
@@ -115,24 +115,22 @@ class PacketServer:
     def publish(self, packet: EncodedPacket) -> None:
         """Queue one packet for every consumer."""
         asked = waits = False
+        data, keyframe = packet.data, packet.keyframe
         with self._lock:
             if self._closing or self._format is None:
                 return
             if not self._consumers:
                 self._left_out["no_consumer"] += 1
                 return
-            if len(packet.data) > MAX_BODY_BYTES:
-                frame = None
-            else:
-                frame = encode_packet(packet.data, pts_us=packet.pts_us, keyframe=packet.keyframe)
+            header = packet_header(len(data), pts_us=packet.pts_us, keyframe=keyframe)
+            size_bytes = len(header) + len(data)
+            fits = len(data) <= MAX_BODY_BYTES
             for consumer in self._consumers:
-                outcome = consumer.queue.put_packet(frame, keyframe=packet.keyframe)
-                self._dropped += outcome.dropped
-                if outcome.why is not None:
-                    self._left_out[outcome.why] += outcome.dropped + outcome.left_out
-                asked = asked or outcome.needs_keyframe
-                if not self._sent_at_once(consumer):
-                    waits = True
+                if fits and not consumer.rest and consumer.queue.lets_by(size_bytes, keyframe=keyframe):
+                    waits = not self._sent_at_once(consumer, header, data) or waits
+                else:
+                    asked = self._queued(consumer, header, data, keyframe=keyframe) or asked
+                    waits = waits or consumer.queue.entries > 0
             if waits:
                 self._notify()
         if asked:
@@ -161,24 +159,29 @@ class PacketServer:
         if self._thread.is_alive():
             logger.error("the packet server did not end within %.0f s", _CLOSE_TIMEOUT_S)
 
-    def _sent_at_once(self, consumer: _Consumer) -> bool:
-        """Send what is alone in the queue from here, under the lock; whether nothing is left for the thread.
+    def _sent_at_once(self, consumer: _Consumer, header: bytes, data: bytes) -> bool:
+        """Send a packet past the queue, under the lock; whether nothing of it is left for the thread.
 
         Mostly the consumer has taken everything before, and waking up the thread would cost more than this.
         """
-        if consumer.rest or consumer.queue.entries != 1:
-            return not consumer.rest and not consumer.queue.entries
-        entry = consumer.queue.take()
-        if entry is None:
-            return True
         try:
-            count = consumer.connection.send(entry.frame, socket.MSG_NOSIGNAL)
+            count = consumer.connection.sendmsg((header, data), (), socket.MSG_NOSIGNAL)
         except OSError:
             # It is full, or gone: the thread will see.
             count = 0
-        consumer.rest = memoryview(entry.frame)[count:]
-        self._count_sent(consumer, count, is_packet=entry.is_packet)
+        if count < len(header) + len(data):
+            consumer.rest = memoryview(header + data)[count:]
+        self._count_sent(consumer, count, is_packet=True)
         return not consumer.rest
+
+    def _queued(self, consumer: _Consumer, header: bytes, data: bytes, *, keyframe: bool) -> bool:
+        """Queue a packet, under the lock; whether a keyframe is to be asked for."""
+        frame = header + data if len(data) <= MAX_BODY_BYTES else None
+        outcome = consumer.queue.put_packet(frame, keyframe=keyframe)
+        self._dropped += outcome.dropped
+        if outcome.why is not None:
+            self._left_out[outcome.why] += outcome.dropped + outcome.left_out
+        return outcome.needs_keyframe
 
     def _count_sent(self, consumer: _Consumer, count: int, *, is_packet: bool) -> None:
         self._sent_bytes += count

@@ -23,6 +23,7 @@ __all__ = [
     "StreamFormat",
     "encode_format",
     "encode_packet",
+    "packet_header",
     "parse_message",
 ]
 
@@ -70,9 +71,14 @@ def encode_format(stream_format: StreamFormat) -> bytes:
     return _HEADER.pack(_FORMAT, 0, len(body), 0) + body
 
 
+def packet_header(length: int, *, pts_us: int, keyframe: bool) -> bytes:
+    """Return what goes before the data of a PACKET frame, which are `length` bytes."""
+    return _HEADER.pack(_PACKET, _KEYFRAME if keyframe else 0, length, pts_us)
+
+
 def encode_packet(data: bytes, *, pts_us: int, keyframe: bool) -> bytes:
     """Return a PACKET frame."""
-    return _HEADER.pack(_PACKET, _KEYFRAME if keyframe else 0, len(data), pts_us) + data
+    return packet_header(len(data), pts_us=pts_us, keyframe=keyframe) + data
 
 
 def parse_message(
