@@ -109,6 +109,10 @@ class LibavMux:
             raise self._translated(error) from error
         self._written += 1
 
+    @property
+    def lendable(self) -> None:
+        """None: what libav has begun nobody else can go on with."""
+
     def close(self) -> None:
         """Tear the session down. Never raises; may be called twice."""
         output, self._output = self._output, None

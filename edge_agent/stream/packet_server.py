@@ -1,11 +1,15 @@
 """Hands encoded packets from the camera's frame loop to whoever connects, and never makes the loop wait.
 
+Where a publisher lends its server's connection, packets are written to that (see `loan`).
+
 Each consumer has a bounded queue. One that does not keep up loses everything up to the next keyframe, which
 is counted, and a new keyframe is asked for; the others do not notice.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import selectors
@@ -16,8 +20,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
+from edge_agent.errors import ProcessError
+from edge_agent.stream.consumer import Consumer
+from edge_agent.stream.loan import GoOn, Insert, Said, Take
 from edge_agent.stream.packet_queue import PacketQueue, Why
-from edge_agent.stream.packets import MAX_BODY_BYTES, StreamFormat, encode_format, packet_header
+from edge_agent.stream.packets import (
+    MAX_BODY_BYTES,
+    Lost,
+    StreamFormat,
+    encode_format,
+    encode_lost,
+    encode_packet,
+    encode_progress,
+)
 
 if TYPE_CHECKING:
     from edge_agent.camera.drivers.base import EncodedPacket
@@ -29,6 +44,7 @@ logger = logging.getLogger(__name__)
 _MAX_CONSUMERS: Final = 4
 _CLOSE_TIMEOUT_S: Final = 2.0
 _ACCEPT_PAUSE_S: Final = 1.0
+_BLOCKED_S: Final = 5.0  # after this a server that takes nothing has stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +63,6 @@ class PacketServerStats:
     left_out: dict[str, int]
     queued: int
     fill: float
-
-
-class _Consumer:
-    """One connection: its socket, its queue and what is left of the frame that is being sent."""
-
-    def __init__(self, connection: socket.socket, queue: PacketQueue) -> None:
-        self.connection = connection
-        self.queue = queue
-        self.rest = memoryview(b"")
-        self.rest_is_packet = False
-        self.wants_write = False
 
 
 class PacketServer:
@@ -81,7 +86,7 @@ class PacketServer:
         self._max_packets = max_packets
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._consumers: list[_Consumer] = []
+        self._consumers: list[Consumer] = []
         self._format: StreamFormat | None = None
         self._sent_packets = 0
         self._sent_bytes = 0
@@ -115,22 +120,21 @@ class PacketServer:
     def publish(self, packet: EncodedPacket) -> None:
         """Queue one packet for every consumer."""
         asked = waits = False
-        data, keyframe = packet.data, packet.keyframe
+        size_bytes, keyframe = len(packet.data), packet.keyframe
         with self._lock:
             if self._closing or self._format is None:
                 return
             if not self._consumers:
                 self._left_out["no_consumer"] += 1
                 return
-            header = packet_header(len(data), pts_us=packet.pts_us, keyframe=keyframe)
-            size_bytes = len(header) + len(data)
-            fits = len(data) <= MAX_BODY_BYTES
+            fits = size_bytes <= MAX_BODY_BYTES
             for consumer in self._consumers:
-                if fits and not consumer.rest and consumer.queue.lets_by(size_bytes, keyframe=keyframe):
-                    waits = not self._sent_at_once(consumer, header, data) or waits
+                # Mostly everything before was taken, and waking up the thread would cost more than this.
+                if fits and consumer.lets_by(size_bytes, keyframe=keyframe):
+                    self._count_sent(consumer, consumer.send(packet))
                 else:
-                    asked = self._queued(consumer, header, data, keyframe=keyframe) or asked
-                    waits = waits or consumer.queue.entries > 0
+                    asked = self._queued(consumer, packet) or asked
+                waits = waits or consumer.has_work
             if waits:
                 self._notify()
         if asked:
@@ -145,7 +149,7 @@ class PacketServer:
                 sent_bytes=self._sent_bytes,
                 dropped_packets=self._dropped,
                 left_out=dict(self._left_out),
-                queued=sum(consumer.queue.packets + consumer.rest_is_packet for consumer in self._consumers),
+                queued=sum(map(_waiting, self._consumers)),
                 fill=max((consumer.queue.fill for consumer in self._consumers), default=0.0),
             )
 
@@ -159,34 +163,20 @@ class PacketServer:
         if self._thread.is_alive():
             logger.error("the packet server did not end within %.0f s", _CLOSE_TIMEOUT_S)
 
-    def _sent_at_once(self, consumer: _Consumer, header: bytes, data: bytes) -> bool:
-        """Send a packet past the queue, under the lock; whether nothing of it is left for the thread.
-
-        Mostly the consumer has taken everything before, and waking up the thread would cost more than this.
-        """
-        try:
-            count = consumer.connection.sendmsg((header, data), (), socket.MSG_NOSIGNAL)
-        except OSError:
-            # It is full, or gone: the thread will see.
-            count = 0
-        if count < len(header) + len(data):
-            consumer.rest = memoryview(header + data)[count:]
-        self._count_sent(consumer, count, is_packet=True)
-        return not consumer.rest
-
-    def _queued(self, consumer: _Consumer, header: bytes, data: bytes, *, keyframe: bool) -> bool:
+    def _queued(self, consumer: Consumer, packet: EncodedPacket) -> bool:
         """Queue a packet, under the lock; whether a keyframe is to be asked for."""
-        frame = header + data if len(data) <= MAX_BODY_BYTES else None
-        outcome = consumer.queue.put_packet(frame, keyframe=keyframe)
+        frame = None
+        if len(packet.data) <= MAX_BODY_BYTES:
+            frame = encode_packet(packet.data, pts_us=packet.pts_us, keyframe=packet.keyframe)
+        outcome = consumer.queue.put_packet(frame, keyframe=packet.keyframe)
         self._dropped += outcome.dropped
         if outcome.why is not None:
             self._left_out[outcome.why] += outcome.dropped + outcome.left_out
         return outcome.needs_keyframe
 
-    def _count_sent(self, consumer: _Consumer, count: int, *, is_packet: bool) -> None:
+    def _count_sent(self, consumer: Consumer, count: int) -> None:
         self._sent_bytes += count
-        consumer.rest_is_packet = is_packet and bool(consumer.rest)
-        self._sent_packets += is_packet and not consumer.rest
+        self._sent_packets += consumer.rest_is_packet and not consumer.rest
 
     def _notify(self) -> None:
         # Under the lock: the descriptor is closed under it, too, and cannot be another file's by now.
@@ -243,7 +233,7 @@ class PacketServer:
             return
         connection.setblocking(False)
         queue = PacketQueue(max_packets=self._max_packets, max_bytes=self._max_bytes)
-        consumer = _Consumer(connection, queue)
+        consumer = Consumer(connection, queue)
         self._selector.register(connection, selectors.EVENT_READ, consumer)
         with self._lock:
             if self._format is not None:
@@ -251,58 +241,107 @@ class PacketServer:
             self._consumers.append(consumer)
         self._ask_for_keyframe()
 
-    def _hear(self, consumer: _Consumer) -> None:
-        """Consumers have nothing to say: this is how their end is noticed."""
+    def _hear(self, consumer: Consumer) -> None:
+        """Do what a publisher says; its end is heard here, too."""
         try:
-            gone = not consumer.connection.recv(4096)
+            if not consumer.sayings.receive(consumer.connection):
+                self._drop(consumer)
+                return
+            while (said := consumer.sayings.next()) is not None:
+                self._heed(consumer, said)
         except BlockingIOError:
             return
         except OSError:
-            gone = True
-        if gone:
+            self._drop(consumer)
+        except ProcessError as error:
+            logger.warning("a consumer of packets was dropped: %s", error)
             self._drop(consumer)
 
-    def _flush(self, consumer: _Consumer) -> None:
-        while self._load(consumer):
+    def _heed(self, consumer: Consumer, said: Said) -> None:
+        with self._lock:
+            if isinstance(said, GoOn):
+                consumer.go_on()
+            elif isinstance(said, Take):
+                consumer.take(said)
+            elif isinstance(said, Insert):
+                consumer.insert(said)
+            else:
+                self._tell(consumer)
+
+    def _tell(self, consumer: Consumer, *, final: bool = False) -> None:
+        """Tell a publisher how far its lent connection is, under the lock."""
+        progress = consumer.progress(final=final)
+        if progress is None:
+            return
+        if progress.blocked_s < _BLOCKED_S:
+            consumer.connection.send(encode_progress(progress), socket.MSG_NOSIGNAL)
+        else:
+            self._lose(consumer, errno.EAGAIN)
+
+    def _lose(self, consumer: Consumer, number: int) -> None:
+        """Give up a lent connection, and say so; under the lock."""
+        self._left_out["no_consumer"] += consumer.lose()
+        consumer.connection.send(encode_lost(Lost(number)), socket.MSG_NOSIGNAL)
+
+    def _flush(self, consumer: Consumer) -> None:
+        while consumer in self._consumers and self._load(consumer):
+            out = consumer.out
             try:
-                count = consumer.connection.send(consumer.rest, socket.MSG_NOSIGNAL)
+                count = out.send(consumer.rest, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
             except BlockingIOError:
-                self._want_write(consumer, wanted=True)
+                self._wait_for(consumer, out)
                 return
-            except OSError:
-                self._drop(consumer)
-                return
+            except OSError as error:
+                self._broke(consumer, out, error)
+                continue
             with self._lock:
-                consumer.rest = consumer.rest[count:]
-                self._count_sent(consumer, count, is_packet=consumer.rest_is_packet)
-        self._want_write(consumer, wanted=False)
+                consumer.sent(count)
+                self._count_sent(consumer, count)
+        self._wait_for(consumer, None)
 
-    def _load(self, consumer: _Consumer) -> bool:
+    def _load(self, consumer: Consumer) -> bool:
         """Take the next frame from the queue where none is under way. Whether there is anything to send."""
-        if consumer.rest:
-            return True
         with self._lock:
-            entry = consumer.queue.take()
-            if entry is None:
-                return False
-            consumer.rest = memoryview(entry.frame)
-            consumer.rest_is_packet = entry.is_packet
-        return True
+            loaded = consumer.load()
+        if consumer.loan_is_over:
+            self._wait_for(consumer, None)
+            with self._lock:
+                consumer.end_loan()
+        return loaded
 
-    def _want_write(self, consumer: _Consumer, *, wanted: bool) -> None:
-        if consumer.wants_write != wanted and consumer in self._consumers:
-            consumer.wants_write = wanted
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
-            self._selector.modify(consumer.connection, events, consumer)
+    def _broke(self, consumer: Consumer, out: socket.socket, error: OSError) -> None:
+        if out is consumer.connection:
+            self._drop(consumer)
+            return
+        try:
+            with self._lock:
+                self._lose(consumer, error.errno or errno.ECONNRESET)
+        except OSError:
+            self._drop(consumer)
 
-    def _drop(self, consumer: _Consumer) -> None:
-        with self._lock:
-            if consumer not in self._consumers:
-                return
-            self._consumers.remove(consumer)
-            self._left_out["no_consumer"] += consumer.queue.packets + consumer.rest_is_packet
+    def _wait_for(self, consumer: Consumer, out: socket.socket | None) -> None:
+        """Wake up when there is room in `out`, or for None not any more."""
+        before, own = consumer.waits_on, consumer.connection
+        if before is out or consumer not in self._consumers:
+            return
+        consumer.waits_on = out
+        if before is not None and before is not own:
+            self._selector.unregister(before)
+        if out is not None and out is not own:
+            self._selector.register(out, selectors.EVENT_WRITE, consumer)
+        if own in (before, out):
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if out is own else 0)
+            self._selector.modify(own, events, consumer)
+
+    def _drop(self, consumer: Consumer) -> None:
+        if consumer not in self._consumers:
+            return
+        self._wait_for(consumer, None)
         self._selector.unregister(consumer.connection)
-        consumer.connection.close()
+        with self._lock:
+            self._consumers.remove(consumer)
+            self._left_out["no_consumer"] += _waiting(consumer)
+            consumer.close()
 
     def _shut(self) -> None:
         with self._lock:
@@ -311,6 +350,14 @@ class PacketServer:
             wake, self._wake = self._wake, -1
             self._selector.close()
             os.close(wake)
-        for consumer in consumers:
-            consumer.connection.close()
+            for consumer in consumers:
+                # Whoever carries the session on must know where it ended.
+                with contextlib.suppress(OSError):
+                    self._tell(consumer, final=True)
+                consumer.close()
         self._listener.close()
+
+
+def _waiting(consumer: Consumer) -> int:
+    """Return how many packets have not gone out to the last byte."""
+    return consumer.queue.packets + (consumer.rest_is_packet and bool(consumer.rest))

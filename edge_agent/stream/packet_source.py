@@ -8,7 +8,8 @@ import time
 from typing import Final
 
 from edge_agent.errors import ProcessError
-from edge_agent.stream.packets import PacketMessage, StreamFormat, parse_message
+from edge_agent.stream.loan import Said, send_said
+from edge_agent.stream.packets import Arrived, parse_message
 
 __all__ = ["PacketSource", "parameter_sets"]
 
@@ -38,7 +39,10 @@ class PacketSource:
         return self._socket is not None
 
     def connect(self) -> bool:
-        """Connect anew. False where nobody serves packets now."""
+        """Connect anew. False where nobody serves packets now.
+
+        After the first keyframe nothing comes until a word is said: `GoOn`, or `Take`.
+        """
         self.close()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -52,10 +56,25 @@ class PacketSource:
         seconds, fraction = divmod(_SLICE_S, 1)
         limit = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._socket = connection
         return True
 
-    def read(self) -> StreamFormat | PacketMessage | None:
+    def fileno(self) -> int:
+        """Return the descriptor, which is readable when there is something to read, -1 for none."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def say(self, said: Said) -> None:
+        """Tell the camera how to go on. Raises ProcessError where it cannot be told."""
+        if self._socket is None:
+            raise ProcessError("the camera's packets have ended")
+        try:
+            send_said(self._socket, said)
+        except OSError as error:
+            self.close()
+            raise ProcessError(f"the camera's packets broke off: {error.strerror}") from error
+
+    def read(self) -> Arrived | None:
         """Wait a quarter of a second for a message, None where none came. Raises ProcessError at the end.
 
         A packet's bytes are good until the next call.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -10,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.errors import ProcessError
-from edge_agent.stream.mux import Mux, StreamTargetError
+from edge_agent.stream.loan import Ask, GoOn
+from edge_agent.stream.mux import Lendable, Mux, StreamTargetError
 from edge_agent.stream.packet_source import PacketSource, parameter_sets
-from edge_agent.stream.packets import PacketMessage, StreamFormat
+from edge_agent.stream.packets import Lost, PacketMessage, Progress, StreamFormat
 from edge_agent.stream.publisher_status import PublisherStatus
 from edge_agent.stream.retry import Retry
 
@@ -26,6 +29,8 @@ _PATIENCE_S: Final = 1.0  # a keyframe that was asked for is here by then
 _ABSENT_FIRST_S: Final = 0.1
 _ABSENT_CAP_S: Final = 1.0
 _TELL_S: Final = 0.2
+_LOOK_S: Final = 0.25  # how late a stop may be noticed
+_AHEAD_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Publisher:
         self._last_message_s = monotonic()
         self._published_since_s: float | None = None
         self._handed: list[PacketMessage] = []
+        self._progress: Progress | None = None
         self._complained = False
 
     def run(self) -> None:
@@ -99,7 +105,7 @@ class Publisher:
                 continue
             if isinstance(message, StreamFormat):
                 self._format = message
-            elif message is not None:
+            elif isinstance(message, PacketMessage):
                 self._last_message_s = self._monotonic()
                 if message.keyframe and self._format is not None:
                     return _Start(self._format, message.kept())
@@ -135,31 +141,80 @@ class Publisher:
         return following
 
     def _publish(self, mux: Mux, start: _Start) -> _Start | None:
-        self._last_message_s = self._monotonic()
-        self._write(mux, start.keyframe, self._last_message_s)
-        while not self._stop.is_set():
+        keyframe, lendable = start.keyframe, mux.lendable
+        while True:
+            self._last_message_s = self._monotonic()
+            self._write(mux, keyframe, self._last_message_s)
+            goes_on = True
             try:
-                message = self._source.read()
+                return self._pass_on(mux, start) if lendable is None else self._lend(lendable)
             except ProcessError as error:
                 logger.info("%s", error)
-                back = self._await_start(give_up_s=_RETURN_S)
-                if back is None or not back.continues(start):
-                    self._note_end_of_packets(back)
-                    return back
-                message = back.keyframe
+                if lendable is not None:
+                    goes_on = lendable.take_back(self._progress)
+            back = self._await_start(give_up_s=_RETURN_S)
+            if back is None or not goes_on or not back.continues(start):
+                self._note_end_of_packets(back)
+                return back
+            keyframe = back.keyframe
+
+    def _pass_on(self, mux: Mux, start: _Start) -> _Start | None:
+        """Write what comes from the camera. Raises ProcessError where the camera is gone."""
+        self._source.say(GoOn())
+        while not self._stop.is_set():
+            message = self._source.read()
             if isinstance(message, PacketMessage):
                 self._last_message_s = now_s = self._monotonic()
                 self._write(mux, message, now_s)
-            elif message is not None:
+            elif isinstance(message, StreamFormat):
                 if message != start.stream_format:
                     self._format = message
                     return None
-            elif self._monotonic() - self._last_message_s >= _SILENCE_S:
-                # Connecting anew makes the camera send a keyframe as soon as it is back.
-                self._source.close()
-                self._note_end_of_packets(None)
+            elif self._is_silent():
                 return None
         return None
+
+    def _lend(self, mux: Lendable) -> _Start | None:
+        """Let the camera write, ask it how that goes, and hear the server. Raises ProcessError as above."""
+        source, status = self._source, self._status
+        self._progress = None
+        source.say(mux.terms())
+        mux.lend(source.say)
+        status.lent()
+        ask_at_s = 0.0
+        while not self._stop.is_set():
+            now_s = self._monotonic()
+            if now_s >= ask_at_s:
+                source.say(Ask())
+                # Just before the beat, which is on the whole seconds, and no older than need be.
+                ask_at_s = math.floor(now_s + _AHEAD_S) + 1 - _AHEAD_S
+            ends = [source.fileno(), mux.fileno()]
+            readable, _, _ = select.select(ends, [], [], min(_LOOK_S, ask_at_s - now_s))
+            mux.attend(self._monotonic(), heard=ends[1] in readable)
+            message = source.read() if ends[0] in readable else None
+            if isinstance(message, Progress):
+                self._progress = message
+                status.progressed(message)
+                self._last_message_s = max(self._last_message_s, message.last_s or 0.0)
+            elif isinstance(message, Lost):
+                raise mux.broke(message.errno)
+            elif isinstance(message, StreamFormat):
+                # Whatever it says, the camera has let go of the connection, at a packet's end.
+                mux.end_loan()
+                self._format = message
+                return None
+            elif self._is_silent():
+                mux.take_back(self._progress)
+                return None
+        return None
+
+    def _is_silent(self) -> bool:
+        if self._monotonic() - self._last_message_s < _SILENCE_S:
+            return False
+        # Connecting anew makes the camera send a keyframe as soon as it is back.
+        self._source.close()
+        self._note_end_of_packets(None)
+        return True
 
     def _write(self, mux: Mux, packet: PacketMessage, now_s: float) -> None:
         status = self._status

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 from edge_agent.stream.messages import Phase, PublisherBeat, PublisherState, StreamCode
+from edge_agent.stream.packets import Progress
 
 __all__ = ["PublisherStatus"]
 
 _WINDOW_S: Final = 3.0
+_SHORTEST_S: Final = 0.5  # what is measured over less says little
+_TOLD_S: Final = 2.5  # for so long what the camera has said of its writing holds
 _STALLED_S: Final = 5.0
 _MAX_PENDING: Final = 16
 _MAX_WINDOW: Final = 1024  # more than three seconds of any camera
@@ -41,6 +44,9 @@ class PublisherStatus:
         self._session_since_s = self._since_s
         self._last_packet_s: float | None = None
         self._window: deque[tuple[float, int]] = deque(maxlen=_MAX_WINDOW)
+        # When the camera writes by itself: when, and how many packets and bytes it had written then.
+        self._marks: deque[tuple[float, int, int]] = deque(maxlen=_MAX_WINDOW)
+        self._keyframes_counted = 0
         self._last_keyframe_us: int | None = None
         self._keyframe_interval_s: float | None = None
 
@@ -62,6 +68,7 @@ class PublisherStatus:
         with self._changed:
             self._attempts += 1
             self._last_keyframe_us = None
+            self._marks.clear()
             failed = self._state == "failed"
             reason, code = (self._reason, self._code) if failed else (None, None)
         self.change("connecting", reason=reason, code=code)
@@ -93,6 +100,31 @@ class PublisherStatus:
                 last_us, self._last_keyframe_us = self._last_keyframe_us, pts_us
                 if last_us is not None and pts_us > last_us:
                     self._keyframe_interval_s = (pts_us - last_us) / 1_000_000
+
+    def lent(self) -> None:
+        """Note that from now on the camera writes by itself; what it has written is told by `progressed`."""
+        with self._lock:
+            self._marks.clear()
+            self._marks.append((self._monotonic(), 0, 0))
+            self._keyframes_counted = 0
+
+    def progressed(self, progress: Progress) -> None:
+        """Count what the camera has written."""
+        with self._lock:
+            _, packets, size_bytes = self._marks[-1]
+            self._packets += progress.packets - packets
+            self._bytes += progress.bytes - size_bytes
+            self._keyframes += progress.keyframes - self._keyframes_counted
+            self._keyframes_counted = progress.keyframes
+            self._marks.append((progress.now_s, progress.packets, progress.bytes))
+            while len(self._marks) > 2 and progress.now_s - self._marks[1][0] >= _WINDOW_S:
+                self._marks.popleft()
+            if progress.last_s is not None:
+                self._last_packet_s = progress.last_s
+            if progress.keyframe_interval_s is not None:
+                self._keyframe_interval_s = progress.keyframe_interval_s
+            blocked_s = progress.blocked_s
+            self._phase = ("write" if blocked_s else "idle", progress.now_s - blocked_s)
 
     def beat(self) -> PublisherBeat:
         """Return how things are now."""
@@ -131,8 +163,7 @@ class PublisherStatus:
             since_s = phase_since_s + _STALLED_S
         elif state == "connecting" and phase == "handshake" and phase_age_s >= _STALLED_S:
             code, reason = "stream_timeout", f"the server has not answered for {phase_age_s:.0f} s"
-        # Over a session that is younger than the window, three seconds would measure too little.
-        span_s = min(_WINDOW_S, max(now_s - self._session_since_s, 0.5))
+        fps, bitrate_bps = self._rates(now_s)
         return PublisherBeat(
             state=state,
             reason=reason,
@@ -146,7 +177,17 @@ class PublisherStatus:
             sessions=self._sessions,
             attempts=self._attempts,
             last_packet_age_s=None if age_s is None else round(age_s, 3),
-            fps=round(len(self._window) / span_s, 2),
-            bitrate_bps=int(sum(size for _, size in self._window) * 8 / span_s),
+            fps=round(fps, 2),
+            bitrate_bps=int(bitrate_bps),
             keyframe_interval_s=self._keyframe_interval_s,
         )
+
+    def _rates(self, now_s: float) -> tuple[float, float]:
+        """Return frames and bits a second."""
+        if len(self._marks) > 1 and now_s - self._marks[-1][0] < _TOLD_S:
+            (begin_s, *before), (end_s, *after) = self._marks[0], self._marks[-1]
+            span_s = max(end_s - begin_s, _SHORTEST_S)
+            return (after[0] - before[0]) / span_s, (after[1] - before[1]) * 8 / span_s
+        # Over a session that is younger than the window, three seconds would measure too little.
+        span_s = min(_WINDOW_S, max(now_s - self._session_since_s, _SHORTEST_S))
+        return len(self._window) / span_s, sum(size for _, size in self._window) * 8 / span_s

@@ -7,6 +7,7 @@ import struct
 from typing import Final
 
 from edge_agent.stream.packets import PacketMessage
+from edge_agent.stream.rtp_state import RtpState
 
 __all__ = ["PAYLOAD_TYPE", "RtpSender", "nal_units"]
 
@@ -61,12 +62,20 @@ class RtpSender:
     FRAME_BYTES: Final = _FRAME.size
 
     def __init__(self, *, chance: random.Random, channel: int = 0) -> None:
-        self._channel = channel
-        self._ssrc = chance.getrandbits(32)
-        self._sequence = chance.getrandbits(16)
-        self._offset = chance.getrandbits(32)
-        self._packets = 0
-        self._octets = 0
+        self.channel = channel
+        self.ssrc = chance.getrandbits(32)
+        self.sequence = chance.getrandbits(16)
+        self.stamp_offset = chance.getrandbits(32)
+        self.sent_packets = 0
+        self.sent_octets = 0
+
+    @classmethod
+    def resumed(cls, state: RtpState) -> RtpSender:
+        """Return the sender that goes on where another one was."""
+        sender = cls(chance=random.Random(), channel=state.channel)
+        sender.ssrc, sender.sequence, sender.stamp_offset = state.ssrc, state.sequence, state.stamp_offset
+        sender.sent_packets, sender.sent_octets = state.packets, state.octets
+        return sender
 
     def packets(self, packet: PacketMessage, ticks: int) -> tuple[list[bytes | memoryview], int]:
         """Return an access unit's packets, each as a header and a payload, and the bytes of them all."""
@@ -77,8 +86,8 @@ class RtpSender:
             units = nal_units(packet.within, shift, shift + len(data))
         view = memoryview(data)
         parts: list[bytes | memoryview] = []
-        stamp = (ticks + self._offset) % _WORDS
-        channel, ssrc, sequence = self._channel, self._ssrc, self._sequence
+        stamp = (ticks + self.stamp_offset) % _WORDS
+        channel, ssrc, sequence = self.channel, self.ssrc, self.sequence
         add, pack = parts.append, _FRAGMENT.pack
         octets = 0
         for start, stop in units:
@@ -127,9 +136,9 @@ class RtpSender:
             octets += _FU_BYTES
             sequence = (sequence + 1) % _SEQUENCES
         count = len(parts) // 2
-        self._sequence = sequence
-        self._packets += count
-        self._octets += octets
+        self.sequence = sequence
+        self.sent_packets += count
+        self.sent_octets += octets
         return parts, octets + count * (_FRAME.size + _RTP_HEADER_BYTES)
 
     def report(self, ticks: int, *, time_s: float) -> bytes:
@@ -139,17 +148,17 @@ class RtpSender:
             _VERSION,
             _SENDER_REPORT,
             _REPORT.size // 4 - 1,
-            self._ssrc,
+            self.ssrc,
             (seconds + _NTP_EPOCH_S) % _WORDS,
             int((time_s - seconds) * _WORDS),
-            (ticks + self._offset) % _WORDS,
-            self._packets % _WORDS,
-            self._octets % _WORDS,
+            (ticks + self.stamp_offset) % _WORDS,
+            self.sent_packets % _WORDS,
+            self.sent_octets % _WORDS,
         )
-        name = f"{self._ssrc:08x}".encode()
+        name = f"{self.ssrc:08x}".encode()
         # One name, a zero that ends it, and zeros up to a multiple of four bytes.
         item = bytes((_CNAME, len(name))) + name
         item += bytes(4 - len(item) % 4)
-        description = struct.pack("!BBHI", _VERSION | 1, _DESCRIPTION, 1 + len(item) // 4, self._ssrc) + item
+        description = struct.pack("!BBHI", _VERSION | 1, _DESCRIPTION, 1 + len(item) // 4, self.ssrc) + item
         both = report + description
-        return _FRAME.pack(_DOLLAR, self._channel + 1, len(both)) + both
+        return _FRAME.pack(_DOLLAR, self.channel + 1, len(both)) + both

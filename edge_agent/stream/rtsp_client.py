@@ -82,7 +82,8 @@ class RtspClient:
         self._authorize: Callable[[str, str], str] | None = None
         self._session = ""
         # An encrypted connection takes one piece at a time.
-        self._gathers = type(connection) is socket.socket
+        self.gathers = type(connection) is socket.socket
+        self._say: Callable[[bytes], None] = self.send
         self.answers = 0
 
     def request(
@@ -110,13 +111,17 @@ class RtspClient:
     def be_patient(self, timeout_s: float) -> None:
         """Bound each answer, and each send, anew."""
         self._timeout_s = timeout_s
-        if not self._gathers:
+        if not self.gathers:
             self._connection.settimeout(timeout_s)
             return
         # The kernel's own limit: Python's asks before each send whether there is room.
         limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1_000_000))
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._connection.settimeout(None)
+
+    def divert(self, say: Callable[[bytes], None] | None) -> None:
+        """Have requests said by somebody else, who writes to the connection, too; None: by this again."""
+        self._say = say or self.send
 
     def ask(self, method: str, url: str) -> None:
         """Send a request whose answer nobody waits for; `hear` counts it in `answers`."""
@@ -131,7 +136,7 @@ class RtspClient:
 
     def send_parts(self, parts: list[bytes | memoryview], size_bytes: int) -> None:
         """Send what was framed already, in the pieces that it is in; `size_bytes` is that of them all."""
-        if not self._gathers or len(parts) > _MAX_PARTS:
+        if not self.gathers or len(parts) > _MAX_PARTS:
             self.send(b"".join(parts))
             return
         try:
@@ -155,7 +160,7 @@ class RtspClient:
             self.answers += answer.status > 0
 
     def _at_hand(self) -> bytes:
-        if self._gathers:
+        if self.gathers:
             return self._connection.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
         self._connection.settimeout(0.0)
         try:
@@ -177,7 +182,7 @@ class RtspClient:
         lines += [f"{name}: {value}" for name, value in headers]
         if body:
             lines.append(f"Content-Length: {len(body.encode())}")
-        self.send("\r\n".join([*lines, "", body]).encode())
+        self._say("\r\n".join([*lines, "", body]).encode())
 
     def _answer(self) -> Answer:
         deadline_s = self._monotonic() + self._timeout_s

@@ -14,32 +14,38 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from edge_agent.errors import ProcessError
 from edge_agent.stream.connection import connect, lost
+from edge_agent.stream.loan import Insert, Take
 from edge_agent.stream.messages import TlsTrust
 from edge_agent.stream.mux import StreamTargetError
 from edge_agent.stream.packet_source import parameter_sets
-from edge_agent.stream.packets import PacketMessage
+from edge_agent.stream.packets import PacketMessage, Progress
 from edge_agent.stream.rtp import PAYLOAD_TYPE, RtpSender
+from edge_agent.stream.rtp_state import RtpState
+from edge_agent.stream.rtp_stream import RtpStream
 from edge_agent.stream.rtsp_auth import Credentials
 from edge_agent.stream.rtsp_client import Answer, RtspClient
-from edge_agent.stream.timeline import TICKS_PER_SECOND, Timeline
+from edge_agent.stream.timeline import TICKS_PER_SECOND
 from edge_agent.stream.url import StreamUrl
 
 __all__ = ["RtspMux"]
 
 _WRITE_S: Final = 5.0
-_CHORES_EVERY_S: Final = 1.0
-_REPORT_EVERY_S: Final = 5.0
+_LISTEN_EVERY_S: Final = 1.0
 _ASK_EVERY_S: Final = 2.0
 # A server that answered before and does not for so long has stopped, however much the kernel still takes.
 _SILENT_S: Final = 5.0
-_CLOCK_SET_S: Final = 1.0
 _FAREWELL_S: Final = 0.5
 _TRACK: Final = "streamid=0"
 _PORT_TRIES: Final = 20
+_SEQUENCES: Final = 1 << 16
+# More packets than a camera sends between two words about it.
+_LEFT_OUT: Final = 1 << 13
 
 
 class RtspMux:
@@ -68,18 +74,16 @@ class RtspMux:
         self._chance = chance
         self._monotonic = monotonic
         self._wall = wall
-        self._timeline = Timeline()
         self._url, self._credentials = _request_url(target)
         self._connection: socket.socket | None = None
         self._client: RtspClient | None = None
-        self._sender = RtpSender(chance=chance)
+        self._rtp = RtpStream.begun(chance=chance, wall=wall)
+        self._say: Callable[[Insert], None] | None = None
         self._datagrams: tuple[socket.socket, socket.socket] | None = None
         self._send: Callable[[list[bytes | memoryview], int], None] = self._send_datagrams
-        self._next_chores_s = 0.0
-        self._next_report_s = 0.0
+        self._next_listening_s = 0.0
         self._next_ask_s = 0.0
         self._broken = False
-        self._begin_s: float | None = None
         self._waiting_since_s: float | None = None
 
     @property
@@ -120,21 +124,77 @@ class RtspMux:
         if client is None:
             raise StreamTargetError(f"{self._target}: the session is not open", code="stream_unreachable")
         try:
-            ticks = self._timeline.ticks(packet.pts_us, now_s=now_s)
-            if now_s >= self._next_chores_s:
-                self._do_chores(client, ticks, now_s)
-            self._send(*self._sender.packets(packet, ticks))
+            if now_s >= self._next_listening_s:
+                self._listen(client, now_s)
+            self._send(*self._rtp.packets(packet, now_s))
         except StreamTargetError:
             self._broken = True
             raise
+
+    def fileno(self) -> int:
+        """Return the connection's descriptor, readable when the server has said something, -1 for none."""
+        return -1 if self._connection is None else self._connection.fileno()
+
+    @property
+    def lendable(self) -> RtspMux | None:
+        """Itself; None with UDP and TLS, which take one who does all of the writing."""
+        return self if self._client is not None and self._client.gathers and not self._udp else None
+
+    def terms(self) -> Take:
+        """Return the connection and where its stream is."""
+        return Take(self._rtp.state(), self.fileno())
+
+    def lend(self, say: Callable[[Insert], None]) -> None:
+        """Write nothing more by oneself: what is to be said to the server goes by way of `say`."""
+        self._say = say
+        if self._client is not None:
+            self._client.divert(lambda data: say(Insert(data)))
+
+    def attend(self, now_s: float, *, heard: bool) -> None:
+        """Hear the server, where it is said to have spoken or it is time to. Raises StreamTargetError."""
+        client = self._client
+        if client is None or not (heard or now_s >= self._next_listening_s):
+            return
+        try:
+            self._listen(client, now_s)
+        except StreamTargetError:
+            self._broken = True
+            raise
+
+    def end_loan(self) -> None:
+        """Write by oneself again: the camera has let go at a packet's end."""
+        self._say = None
+        if self._client is not None:
+            self._client.divert(None)
+
+    def take_back(self, progress: Progress | None) -> bool:
+        """Go on where the camera ended, by its last word; False where that cannot be known."""
+        self.end_loan()
+        if progress is None or not progress.whole:
+            self._broken = True
+            return False
+        state = RtpState.from_body(progress.rtp)
+        if not progress.final:
+            # It has written some more since.
+            state = replace(state, sequence=(state.sequence + _LEFT_OUT) % _SEQUENCES)
+        self._rtp = RtpStream.resumed(state, wall=self._wall)
+        return True
+
+    def broke(self, number: int) -> StreamTargetError:
+        """Return what to raise where the one whom it was lent to met the system's error `number`."""
+        self._broken = True
+        return lost(self._target, OSError(number, os.strerror(number)))
 
     def close(self) -> None:
         """Tear the session down. Never raises; may be called twice."""
         client, self._client = self._client, None
         connection, self._connection = self._connection, None
         datagrams, self._datagrams = self._datagrams, None
-        with contextlib.suppress(StreamTargetError, OSError):
+        say, self._say = self._say, None
+        with contextlib.suppress(StreamTargetError, ProcessError, OSError):
             if client is not None and not self._broken:
+                if say is not None:
+                    client.divert(lambda data: say(Insert(data, last=True)))
                 client.be_patient(_FAREWELL_S)
                 client.request("TEARDOWN", self._url)
         for end in (connection, *(datagrams or ())):
@@ -142,31 +202,14 @@ class RtspMux:
                 with contextlib.suppress(OSError):
                     end.close()
 
-    def _do_chores(self, client: RtspClient, ticks: int, now_s: float) -> None:
-        """Do what is not done for every packet."""
-        self._next_chores_s = now_s + _CHORES_EVERY_S
-        if now_s >= self._next_report_s:
-            self._next_report_s = now_s + _REPORT_EVERY_S
-            self._send_control(client, self._sender.report(ticks, time_s=self._wall_time_s(ticks)))
-        self._listen(client, now_s)
-
-    def _wall_time_s(self, ticks: int) -> float:
-        """Return the wall clock's time of a packet, without the wait that it had to get here."""
-        passed_s = ticks / TICKS_PER_SECOND
-        begin_s = self._wall() - passed_s
-        known_s = self._begin_s
-        # The packet that waited least tells best when it began; a clock that was set is a new beginning.
-        if known_s is None or begin_s < known_s or begin_s - known_s > _CLOCK_SET_S:
-            self._begin_s = known_s = begin_s
-        return known_s + passed_s
-
     def _set_up(self, client: RtspClient) -> None:
         track = f"{self._url}/{_TRACK}"
         if not self._udp:
             wanted = "RTP/AVP/TCP;unicast;interleaved=0-1;mode=record"
             answer = client.request("SETUP", track, [("Transport", wanted)])
             channels = re.search(r"interleaved=(\d+)", answer.get("transport"))
-            self._sender = RtpSender(chance=self._chance, channel=int(channels[1]) & 0xFE if channels else 0)
+            channel = int(channels[1]) & 0xFE if channels else 0
+            self._rtp = RtpStream.begun(chance=self._chance, channel=channel, wall=self._wall)
             return
         self._datagrams = _pair_of_ports(self._connection)
         port = self._datagrams[0].getsockname()[1]
@@ -191,24 +234,17 @@ class RtspMux:
     def _send_datagrams(self, parts: list[bytes | memoryview], _size_bytes: int) -> None:
         if self._datagrams is None:
             return
-        end = self._datagrams[0]
         try:
             for header, payload in zip(parts[::2], parts[1::2], strict=True):
+                # The second byte is the channel: even for packets, odd for reports.
+                end = self._datagrams[header[1] & 1]
                 end.sendall(b"".join((header[RtpSender.FRAME_BYTES :], payload)))
-        except OSError as error:
-            raise lost(self._target, error) from error
-
-    def _send_control(self, client: RtspClient, report: bytes) -> None:
-        if self._datagrams is None:
-            client.send(report)
-            return
-        try:
-            self._datagrams[1].sendall(report[RtpSender.FRAME_BYTES :])
         except OSError as error:
             raise lost(self._target, error) from error
 
     def _listen(self, client: RtspClient, now_s: float) -> None:
         """Keep the session alive, and notice a server that has stopped while the kernel still takes bytes."""
+        self._next_listening_s = now_s + _LISTEN_EVERY_S
         heard = client.answers
         client.hear()
         if client.answers != heard:

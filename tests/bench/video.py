@@ -78,25 +78,24 @@ def _compare(
         turns = [_turn(watched, seconds) for _ in range(_TURNS)]
         memory = {name: pss_bytes(pid) / _MIB for name, pid in watched.items()}
         frames = [len(receiver.arrivals) for receiver in (ours, copied, piped)]
-        # Without a stream the camera's process goes on reading: what is less then is what handing over costs.
+        # Without a stream the camera's process goes on reading: what is less then is what its packets cost.
         agent.command("stream", {"action": "stop"})
         idle = statistics.median(
             _turn({"camera": watched["camera"]}, seconds)["camera"] for _ in range(_TURNS)
         )
     used = {name: statistics.median(turn[name] for turn in turns) for name in watched}
-    handing = max(0.0, used["camera"] - idle)
+    writing = max(0.0, used["camera"] - idle)
     say(f"video {wanted.name}, {wanted.megabits} Mbit/s, median of {_TURNS} turns of {seconds:g} s, at once")
     for name in watched:
         say(f"  {name}: {used[name] * 1000:.2f} ms CPU a second, {memory[name]:.1f} MiB (PSS)")
-    say(f"  of the camera's, which reads the file as the encoder: {handing * 1000:.2f} ms for handing over")
+    say(f"  of the camera's, which reads the file as the encoder: {writing * 1000:.2f} ms for its packets")
     say(f"  frames received: ours {frames[0]}, ffmpeg's {frames[1]}, the pipe's {frames[2]}")
-    whole = [turn["agent"] + turn["publisher"] + handing for turn in turns]
+    whole = [turn["agent"] + turn["publisher"] + writing for turn in turns]
     for name, wanted_text in (("ffmpeg", "  (wanted: at most 1)"), ("pipe", "")):
-        without = statistics.median((turn["agent"] + turn["publisher"]) / turn[name] for turn in turns)
         ratio = statistics.median(mine / turn[name] for mine, turn in zip(whole, turns, strict=True))
         kept = (memory["agent"] + memory["publisher"]) / memory[name]
         say(
-            f"  to {name}: CPU {without:.2f}, with handing over {ratio:.2f}{wanted_text}; "
+            f"  to {name}: CPU of all but the encoder {ratio:.2f}{wanted_text}; "
             f"memory {kept:.2f}, the publisher's alone {memory['publisher'] / memory[name]:.2f}"
         )
 

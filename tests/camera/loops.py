@@ -19,6 +19,7 @@ from edge_agent.camera.settings import CameraSettings
 from edge_agent.camera.software import SoftwareSettings
 from edge_agent.camera.substream import Substream
 from edge_agent.clock import SystemClock
+from edge_agent.stream.loan import GoOn
 from edge_agent.stream.packet_server import PacketServer
 from edge_agent.stream.packet_source import PacketSource
 from edge_agent.stream.packets import PacketMessage, StreamFormat
@@ -40,6 +41,7 @@ class Consumer:
     def __init__(self, path: Path) -> None:
         self._source = PacketSource(path=str(path))
         wait_until(self._source.connect, what="the packet server")
+        self._source.say(GoOn())
         self.formats: list[StreamFormat] = []
         self.packets: list[PacketMessage] = []
 
@@ -51,7 +53,7 @@ class Consumer:
             message = self._source.read()
             if isinstance(message, StreamFormat):
                 self.formats.append(message)
-            elif message is not None:
+            elif isinstance(message, PacketMessage):
                 self.packets.append(message)
                 if message.keyframe or not keyframe:
                     taken.append(message)

@@ -18,6 +18,7 @@ from edge_agent.camera.parameter_sets import declared
 from edge_agent.camera.settings import CameraSettings
 from edge_agent.clock import SystemClock
 from edge_agent.errors import CameraError, RefusedError
+from edge_agent.stream.loan import GoOn, send_said
 from tests.camera.drivers.clips import make_clip
 from tests.camera.loops import Loop
 from tests.rtsp_servers import wait_until
@@ -122,6 +123,7 @@ def test_a_consumer_that_is_too_slow_lowers_the_bit_rate_and_the_setting_stays(t
     with Loop(driver, tmp_path, wanted, adaptive=AdaptiveOptions(enabled=True), max_packets=20) as looping:
         with socket.socket(socket.AF_UNIX) as slow:
             slow.connect(str(looping.path))
+            send_said(slow, GoOn())
 
             def lowered() -> bool:
                 # Half a megabyte a second gets through: a fifth of what is asked for.

@@ -73,8 +73,19 @@ class FakeCamera:
         """Change the format from the next frame on."""
         self._size = (width, height)
 
+    def die(self) -> None:
+        """Be gone as a killed camera child is, without a last word."""
+        self._stopping.set()
+        self._thread.join(10)
+        # Nobody must find the way back while it is dying.
+        self._path.unlink()
+        for consumer in tuple(self.server._consumers):
+            consumer.connection.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: self.server.stats().consumers == 0, what="the end of its connections")
+        self.close()
+
     def close(self) -> None:
-        """Be gone, as a killed camera child is."""
+        """Be gone, as a camera child is that ends properly."""
         self._stopping.set()
         self._thread.join(10)
         self.server.close()

@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.camera.drivers.base import EncodedPacket
 from edge_agent.errors import ProcessError
+from edge_agent.stream.loan import GoOn
 from edge_agent.stream.packet_server import PacketServer
 from edge_agent.stream.packet_source import PacketSource
 from edge_agent.stream.packets import MAX_BODY_BYTES, PacketMessage, StreamFormat
@@ -51,6 +52,7 @@ def connect(server: PacketServer, packet_socket: Path) -> Iterator[Callable[[], 
         count = server.stats().consumers
         source = PacketSource(path=str(packet_socket))
         assert source.connect()
+        source.say(GoOn())
         sources.append(source)
         wait_until(lambda: server.stats().consumers == count + 1, what="the connection")
         return source
@@ -73,7 +75,7 @@ def receive(source: PacketSource, count: int) -> list[int | StreamFormat]:
         if isinstance(message, PacketMessage):
             assert message.data == bytes([message.pts_us % 256]) * len(message.data)
             received.append(message.pts_us)
-        elif message is not None:
+        elif isinstance(message, StreamFormat):
             received.append(message)
         return len(received) >= count
 
@@ -213,6 +215,7 @@ def test_a_failing_request_for_a_keyframe_is_no_matter(
     try:
         server.set_format(HD)
         assert source.connect()
+        source.say(GoOn())
         assert receive(source, 1) == [HD]
         server.set_format(VGA)
         server.publish(packet(1, keyframe=True))

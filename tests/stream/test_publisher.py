@@ -144,12 +144,18 @@ def test_a_new_format_begins_a_new_session(
         assert receiver.last["height"] == 240
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["ended", "killed"])
 def test_the_session_outlives_a_short_absence_of_the_camera(
-    camera: FakeCamera, receiver: ReceiverProcess, packet_socket: Path
+    camera: FakeCamera, receiver: ReceiverProcess, packet_socket: Path, killed: bool
 ) -> None:
     with PublisherProcess(url=receiver.url, packet_socket=packet_socket) as publisher:
+        # The camera's word of how far it is comes once a second.
+        publisher.wait_for(lambda beat: beat.packets > 20)
         receiver.wait_for_frames(20)
-        camera.close()
+        if killed:
+            camera.die()
+        else:
+            camera.close()
         count = publisher.beats[-1].packets
         back = FakeCamera(packet_socket)
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge_agent.stream.packets import Progress
 from edge_agent.stream.publisher_status import PublisherStatus
 
 
@@ -96,3 +97,74 @@ def test_the_keyframe_interval_is_the_camera_s_and_within_a_session() -> None:
     assert status.beat().keyframe_interval_s == pytest.approx(1.0, abs=0.001)
     status.wrote(10, keyframe=True, pts_us=92_000_000)
     assert status.beat().keyframe_interval_s == 2.0
+
+
+def progress(now_s: float, packets: int, *, blocked_s: float = 0.0) -> Progress:
+    """Return what a camera says that has written so many packets of 1000 bytes, ten a second."""
+    return Progress(
+        packets=packets,
+        bytes=packets * 1000,
+        keyframes=packets // 10,
+        keyframe_interval_s=1.0 if packets > 10 else None,
+        last_s=now_s - 0.05 if packets else None,
+        now_s=now_s,
+        blocked_s=blocked_s,
+        whole=not blocked_s,
+        final=False,
+        rtp={},
+    )
+
+
+def test_what_the_camera_writes_by_itself_is_counted() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.succeeded()
+    status.wrote(500, keyframe=True, pts_us=0)
+    status.lent()
+    for second in range(1, 6):
+        time.now_s += 1
+        status.progressed(progress(time.now_s, second * 10))
+    time.now_s += 0.5
+    beat = status.beat()
+    assert (beat.packets, beat.bytes, beat.keyframes) == (51, 50_500, 6)
+    assert (beat.fps, beat.bitrate_bps, beat.keyframe_interval_s) == (10.0, 80_000, 1.0)
+    assert beat.last_packet_age_s == pytest.approx(0.55)
+    # The rates follow within three seconds, and do not outlive the one that told them.
+    for _ in range(3):
+        time.now_s += 1
+        status.progressed(progress(time.now_s, 50))
+    assert status.beat().fps == 0
+    status.progressed(progress(time.now_s, 80))
+    assert status.beat().fps > 0
+    time.now_s += 4
+    assert status.beat().fps == 0
+
+
+def test_each_loan_counts_from_nothing() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    for _ in range(2):
+        status.lent()
+        time.now_s += 1
+        status.progressed(progress(time.now_s, 7))
+        status.progressed(progress(time.now_s, 15))
+    assert (status.beat().packets, status.beat().keyframes) == (30, 2)
+
+
+def test_a_server_that_takes_nothing_from_the_camera_is_not_called_publishing() -> None:
+    time = Time()
+    status = PublisherStatus(monotonic=time)
+    status.succeeded()
+    status.lent()
+    time.now_s += 10
+    status.progressed(progress(time.now_s, 7, blocked_s=4.0))
+    assert (status.beat().phase, status.beat().phase_age_s, status.beat().state) == (
+        "write",
+        4.0,
+        "publishing",
+    )
+    time.now_s += 1.5
+    beat = status.beat()
+    assert (beat.state, beat.code, beat.phase_age_s) == ("failed", "stream_timeout", 5.5)
+    status.progressed(progress(time.now_s, 9))
+    assert (status.beat().state, status.beat().phase) == ("publishing", "idle")

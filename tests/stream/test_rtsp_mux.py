@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from edge_agent.stream.loan import Insert
 from edge_agent.stream.mux import StreamTargetError
-from edge_agent.stream.packets import PacketMessage
+from edge_agent.stream.packets import PacketMessage, Progress
+from edge_agent.stream.rtp_state import RtpState
+from edge_agent.stream.rtp_stream import RtpStream
 from edge_agent.stream.rtsp_mux import RtspMux
 from edge_agent.stream.url import parse_stream_url
 from tests.rtsp_servers import Script, ScriptedRtspServer, wait_until
@@ -118,15 +121,62 @@ def test_a_keyframe_without_parameter_sets_is_refused() -> None:
         mux.close()
 
 
-def test_the_reports_tell_when_a_picture_was_taken_and_not_when_it_was_sent(session: Any) -> None:
-    begun = session(Script(udp=False))
-    mux: RtspMux = begun.mux
-    second = 90_000
-    assert mux._wall_time_s(0) == begun.wall_s
-    begun.wall_s += 5.3
-    assert mux._wall_time_s(5 * second) == pytest.approx(1_700_000_005.0)
-    begun.wall_s = 1_700_000_010.0 - 0.2
-    assert mux._wall_time_s(10 * second) == pytest.approx(1_700_000_009.8)
-    # The clock was set, as it is when the network is there for the first time.
-    begun.wall_s = 1_800_000_000.0
-    assert mux._wall_time_s(15 * second) == pytest.approx(1_800_000_000.0)
+def progress_of(state: RtpState, *, whole: bool, final: bool) -> Progress:
+    return Progress(
+        packets=1,
+        bytes=1,
+        keyframes=1,
+        keyframe_interval_s=None,
+        last_s=1.0,
+        now_s=1.0,
+        blocked_s=0.0,
+        whole=whole,
+        final=final,
+        rtp=state.body(),
+    )
+
+
+@pytest.mark.parametrize(("final", "left_out"), [(True, 0), (False, 8192)], ids=["last word", "killed"])
+def test_a_session_goes_on_where_the_camera_ended(session: Any, final: bool, left_out: int) -> None:
+    begun = session(Script())
+    begun.write(0)
+    camera = RtpStream.resumed(begun.mux.terms().state)
+    camera.packets(PACKETS[1], begun.now_s)
+    ended = camera.state()
+    begun.mux.lend(lambda _: None)
+    assert begun.mux.take_back(progress_of(ended, whole=True, final=final))
+    resumed = begun.mux.terms().state
+    assert resumed.sequence == (ended.sequence + left_out) % 65536
+    assert resumed.last_ticks == ended.last_ticks
+    begun.write(2)
+    begun.mux.close()
+    assert begun.server.methods("TEARDOWN") == 1
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["in the middle of a packet", "never told"])
+def test_a_session_of_which_nobody_knows_where_it_is_ends_without_a_word(session: Any, told: bool) -> None:
+    begun = session(Script())
+    begun.write(0)
+    progress = progress_of(begun.mux.terms().state, whole=False, final=True) if told else None
+    begun.mux.lend(lambda _: None)
+    assert not begun.mux.take_back(progress)
+    begun.mux.close()
+    # What is in the middle of a packet cannot be followed by a request.
+    assert begun.server.methods("TEARDOWN") == 0
+
+
+def test_while_it_is_lent_requests_go_by_way_of_the_camera(session: Any) -> None:
+    begun = session(Script())
+    begun.write(0)
+    said: list[Insert] = []
+    begun.mux.lend(said.append)
+    for _ in range(4):
+        begun.now_s += 1
+        begun.mux.attend(begun.now_s, heard=False)
+    begun.mux.close()
+    assert [(insert.data.split()[0], insert.last) for insert in said] == [
+        (b"OPTIONS", False),
+        (b"TEARDOWN", True),
+    ]
+    # One of the handshake.
+    assert begun.server.methods("OPTIONS") == 1
