@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections import deque
@@ -137,7 +138,6 @@ class Consumer:
         """Take what is next where nothing is under way. Whether there is a rest to send."""
         if self.rest:
             return True
-        self._ends_loan = False
         if self._inserts:
             insert = self._inserts.popleft()
             self.rest, self.rest_is_packet, self._ends_loan = memoryview(insert.data), False, insert.last
@@ -145,22 +145,17 @@ class Consumer:
         entry = None if self._holding else self.queue.take()
         if entry is None:
             return False
-        frame = entry.frame
+        frame, loan = entry.frame, self._loan
         self.rest_is_packet = entry.is_packet
-        loan = self._loan
         if not entry.is_packet:
             # Another session begins with it, and with the keyframe after it.
             self._holding = False
             if loan is not None:
                 loan.is_over = True
-        else:
-            parsed = parse_message(frame, memoryview(frame), 0, len(frame))
-            if parsed is None or not isinstance(parsed[0], PacketMessage):
-                raise ProcessError("what was queued as a packet is none")
-            packet = parsed[0]
+        elif loan is not None:
+            packet = _packet_in(frame)
             self._sending = (len(packet.data), packet.pts_us, packet.keyframe)
-            if loan is not None:
-                frame = b"".join(loan.rtp.packets(packet, time.monotonic())[0])
+            frame = b"".join(loan.rtp.packets(packet, time.monotonic())[0])
         self.rest = memoryview(frame)
         return True
 
@@ -173,7 +168,8 @@ class Consumer:
             self.rest = self.rest[count:]
             if self.rest:
                 return
-        if self._ends_loan and loan is not None:
+        ends, self._ends_loan = self._ends_loan, False
+        if ends and loan is not None:
             loan.is_over = self._holding = True
         if not self.rest_is_packet:
             return
@@ -189,7 +185,11 @@ class Consumer:
 
     def take(self, loan: Take) -> None:
         """Send all packets to a server's connection from now on. Raises ProcessError at a wrong time."""
-        connection = socket.socket(fileno=loan.descriptor)
+        try:
+            connection = socket.socket(fileno=loan.descriptor)
+        except OSError as error:
+            os.close(loan.descriptor)
+            raise ProcessError(f"what was lent is no connection: {error.strerror}") from error
         if self._loan is not None or self._goes_on or not self._holding or self.rest:
             connection.close()
             raise ProcessError("a connection was lent at a time when it cannot be taken")
@@ -231,3 +231,10 @@ class Consumer:
         self.end_loan()
         self.sayings.close()
         self.connection.close()
+
+
+def _packet_in(frame: bytes) -> PacketMessage:
+    parsed = parse_message(frame, memoryview(frame), 0, len(frame))
+    if parsed is None or not isinstance(parsed[0], PacketMessage):
+        raise ProcessError("what was queued as a packet is none")
+    return parsed[0]

@@ -175,7 +175,8 @@ class RtspMux:
             return False
         state = RtpState.from_body(progress.rtp)
         if not progress.final:
-            # It has written some more since.
+            # It has written some more since. Where it died in the middle of a packet, which only happens at a
+            # server that is slow, that one hangs up on what follows, and a new session begins.
             state = replace(state, sequence=(state.sequence + _LEFT_OUT) % _SEQUENCES)
         self._rtp = RtpStream.resumed(state, wall=self._wall)
         return True
