@@ -34,13 +34,27 @@ class Target:
     host: str
     port: int
     path: str
-    has_query: bool
+    query: str = field(repr=False)
+
+    @property
+    def has_query(self) -> bool:
+        """Whether there is a query, which may be a key."""
+        return bool(self.query)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port: who is talked to."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self.authority_host}:{self.port}"
+
+    @property
+    def authority_host(self) -> str:
+        """The host as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def request_target(self) -> str:
+        """What is asked of the host, as HTTP says: path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
     def __str__(self) -> str:
         return self.shown
@@ -102,7 +116,7 @@ def parse_target(url: str) -> Target:
         host=host.rstrip("."),
         port=port or _PORTS[scheme],
         path=parts.path or "/",
-        has_query=bool(parts.query),
+        query=parts.query,
     )
 
 

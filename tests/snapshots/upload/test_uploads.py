@@ -38,6 +38,18 @@ async def test_a_picture_comes_with_all_that_is_said_of_it(server: UploadServer,
         assert list((tmp_path / "spool").iterdir()) == []
 
 
+async def test_a_header_of_the_owner_comes_in_place_of_the_agent_s(
+    server: UploadServer, tmp_path: Path
+) -> None:
+    headers = {"content-type": "application/x-porch", "ACCEPT": "x/y", "X-Checksum": "none"}
+    async with Owner(tmp_path / "spool", url=url_of(server), headers=headers) as owner:
+        await owner.add(1)
+        await owner.done(1)
+    [seen] = server.seen
+    assert seen.headers.items() >= {(name.lower(), value) for name, value in headers.items()}
+    assert len(seen.names) == len(set(seen.names))
+
+
 async def test_what_is_added_is_on_disk_and_in_status(tmp_path: Path) -> None:
     async with Owner(
         tmp_path / "spool", url="http://127.0.0.1:9/{id}", retry_base_s=60, retry_cap_s=60
