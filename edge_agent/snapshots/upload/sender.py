@@ -16,7 +16,7 @@ from edge_agent.snapshots.upload.answers import Answer, Verdict, confirms, judge
 from edge_agent.snapshots.upload.body import BLOCK, Body, multipart
 from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.dialer import Dialer
-from edge_agent.snapshots.upload.lanes import Fresh
+from edge_agent.snapshots.upload.fresh import Fresh, Freshest
 from edge_agent.snapshots.upload.lifeline import Lifeline
 from edge_agent.snapshots.upload.record import Record
 from edge_agent.snapshots.upload.spool import Spool
@@ -50,6 +50,7 @@ class Sender:
         config: UploadConfig,
         spool: Spool,
         addressing: Addressing,
+        freshest: Freshest,
         throttle: Throttle | None,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -57,6 +58,7 @@ class Sender:
         self._config = config
         self._spool = spool
         self._addressing = addressing
+        self._freshest = freshest
         self._throttle = throttle
         self._now = now
         self._monotonic = monotonic
@@ -65,15 +67,15 @@ class Sender:
         self._clients: dict[tuple[bool, bool, bool], Client] = {}
         self._stamps: tuple[int, ...] = ()
 
-    def send(self, ticket: str, *, fresh: Fresh | None, doubtful: bool) -> Verdict:
+    def send(self, ticket: str, *, doubtful: bool) -> Verdict:
         """Make one attempt. Raises nothing of its own.
 
-        `fresh` is what was written a moment ago; else it is read, and its picture is checked. `doubtful`: ask
-        first whether it is there already. What is done has no record any more, so that a kill from here on
+        What is not fresh is read, and its picture is checked. `doubtful`: ask first whether it is there
+        already. What is done has no record any more, so that a kill from here on
         leaves nothing to be sent again; for good only with the spool's next `remove`.
         """
         try:
-            return self._attempt(ticket, fresh, doubtful=doubtful)
+            return self._attempt(ticket, doubtful=doubtful)
         except UploadError as error:
             if error.code == "tls_failed":
                 self.close()
@@ -90,9 +92,13 @@ class Sender:
         finally:
             self.lifeline.rest()
 
-    def _attempt(self, ticket: str, fresh: Fresh | None, *, doubtful: bool) -> Verdict:
-        record = self._spool.read(ticket) if fresh is None else fresh.record
-        destination = self._addressing.destination(record.picture, record.url)
+    def _attempt(self, ticket: str, *, doubtful: bool) -> Verdict:
+        fresh = self._freshest.take(ticket)
+        if fresh is None:
+            record = self._spool.read(ticket)
+            destination = self._addressing.destination(record.picture, record.url)
+        else:
+            record, destination = fresh.record, fresh.destination
         client = self._client(destination)
         verdict = self._asked(client, record, destination) if doubtful else None
         if verdict is None:

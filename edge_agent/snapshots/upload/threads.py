@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
-__all__ = ["Threads"]
+from edge_agent.snapshots.upload.mailbox import Mailbox, all_ended
 
-logger = logging.getLogger(__name__)
+__all__ = ["Threads"]
 
 T = TypeVar("T")
 _Ended = Callable[[Any, BaseException | None], None]
 _Job = tuple[Callable[[], Any], _Ended]
-_End = tuple[_Ended, Any, BaseException | None]
 
 
 class Threads:
@@ -30,8 +26,6 @@ class Threads:
 
     def __init__(self, *, name: str, count: int) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._ended: deque[_End] = deque()
-        self._is_told = False
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
             for number in range(count)
@@ -40,6 +34,7 @@ class Threads:
     def start(self) -> None:
         """Begin."""
         self._loop = asyncio.get_running_loop()
+        self._mailbox = Mailbox()
         for thread in self._threads:
             thread.start()
 
@@ -57,12 +52,7 @@ class Threads:
         """Let the threads end after what was asked; tell whether they did in time."""
         for _ in self._threads:
             self._jobs.put(None)
-        until = self._loop.time() + timeout_s
-        while any(thread.is_alive() for thread in self._threads):
-            if self._loop.time() >= until:
-                return False
-            await asyncio.sleep(0.005)
-        return True
+        return await all_ended(self._threads, timeout_s)
 
     def _work(self) -> None:
         while (found := self._jobs.get()) is not None:
@@ -73,23 +63,8 @@ class Threads:
                 result = job()
             except BaseException as raised:  # noqa: BLE001 - it is the asker's
                 error = raised
-            self._ended.append((ended, result, error))
-            # One word is enough for all that end before the loop hears it.
-            if not self._is_told:
-                self._is_told = True
-                # The loop may be gone: then nobody waits any more.
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(self._tell)
+            self._mailbox.post(partial(ended, result, error))
             del found, job, ended, result, error
-
-    def _tell(self) -> None:
-        self._is_told = False
-        while self._ended:
-            ended, result, error = self._ended.popleft()
-            try:
-                ended(result, error)
-            except Exception:
-                logger.exception("What follows a job failed")
 
 
 def _resolve(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:

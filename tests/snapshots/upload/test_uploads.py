@@ -264,6 +264,20 @@ async def test_what_stands_in_the_way_of_a_folder_is_told(tmp_path: Path) -> Non
             assert event["http_status"] == 409
 
 
+async def test_what_hangs_holds_up_nothing_that_may_go_later(server: UploadServer, tmp_path: Path) -> None:
+    with UploadServer() as other:
+        other.faults += [Fault(status=503, headers={"Retry-After": "1"})]
+        server.faults += [Fault(pause_s=60)]
+        config: dict[str, Any] = {"allow": [other.url], "allow_private": True, "concurrency": 2}
+        async with Owner(tmp_path / "spool", url=url_of(server), **config) as owner:
+            await owner.add(1, url=f"{other.url}/x")
+            await until(lambda: owner.status.last_error, "a refusal")
+            await owner.add(2)
+            await owner.done(1)
+            assert owner.status.uploading == 1
+            assert other.stored == {"/x": content_of(1)}
+
+
 async def test_the_bandwidth_is_kept(server: UploadServer, tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with Owner(tmp_path / "spool", url=url_of(server), bandwidth_kbps=1600) as owner:
