@@ -7,25 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edge_agent.errors import EdgeAgentError, RefusedError, StorageError, suggestion
+from edge_agent.errors import RefusedError, StorageError, suggestion
 from edge_agent.snapshots.upload.lanes import Entry
 from edge_agent.snapshots.upload.record import Parked, Record
+from edge_agent.snapshots.upload.rounds import Rounds
 from edge_agent.snapshots.upload.spool import Found, Spool
-from edge_agent.snapshots.upload.threads import Threads
 
 __all__ = ["Keeper"]
 
 _MB: Final = 1_000_000
 # Each is some hundred bytes in memory and two files on disk.
 _MAX_UPLOADS: Final = 5_000
-# They mostly wait for the disk: the more there are, the more of them share a wait.
-_DISK_THREADS: Final = 8
 # The disk is asked what is free each so many pictures; between, they are counted.
 _FREE_EVERY: Final = 10
 
 
 class Keeper:
-    """The spool for the event loop: the disk has threads of its own, and several share a wait for it.
+    """The spool for the event loop: the disk has a thread of its own, and what comes at once shares a wait.
 
     Everything raises StorageError where the disk refuses.
     """
@@ -34,7 +32,7 @@ class Keeper:
         self._spool = spool
         self._limit_bytes = limit_mb * _MB
         self._min_free_bytes = min_free_mb * _MB
-        self._disk = Threads(name="upload-disk", count=_DISK_THREADS)
+        self._disk = Rounds(spool=spool, room=self._without_room)
         self._entries: dict[str, Entry] = {}
         self._parked: dict[str, Entry] = {}
         self._promised = 0
@@ -48,11 +46,11 @@ class Keeper:
         return self._kept_bytes
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the thread."""
         self._disk.start()
 
     async def stop(self, timeout_s: float) -> bool:
-        """End them; tell whether the disk was done in time."""
+        """End it; tell whether the disk was done in time."""
         return await self._disk.stop(timeout_s)
 
     async def open(self) -> Found:
@@ -124,12 +122,12 @@ class Keeper:
         self._promised += 1
         self._promised_bytes += size_bytes
 
-        def kept(_: None, error: BaseException | None) -> None:
+        def kept(error: BaseException | None) -> None:
             self._promised -= 1
             self._promised_bytes -= size_bytes
             ended(error)
 
-        self._disk.call(partial(self._write, record, content), kept)
+        self._disk.keep(record, content, kept)
 
     async def remove(self, entries: Iterable[Entry]) -> None:
         """Remove uploads for good, and forget them."""
@@ -168,29 +166,27 @@ class Keeper:
             value=taken,
         )
 
-    def _write(self, record: Record, content: bytes | Path) -> None:
-        free = self._free_bytes(record.picture.size_bytes)
-        if free < self._min_free_bytes:
-            raise StorageError(
-                f"the disk of {self._spool.directory} is full: {free} bytes are free, "
-                f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
-                "this one is not taken: free some space",
-                code="disk_full",
-                value=free,
-            )
+    def _without_room(self, size_bytes: int) -> Exception | None:
+        """Return why a new one must not be written, None where there is room on the disk."""
         try:
-            self._spool.write(record, content)
-            self._spool.sync()
-        except EdgeAgentError:
-            self._spool.discard(record)
-            raise
+            free = self._free_bytes(size_bytes)
+        except StorageError as error:
+            return error
+        if free >= self._min_free_bytes:
+            return None
+        return StorageError(
+            f"the disk of {self._spool.directory} is full: {free} bytes are free, "
+            f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
+            "this one is not taken: free some space",
+            code="disk_full",
+            value=free,
+        )
 
     def _free_bytes(self, size_bytes: int) -> int:
         """Return what is free with so much more on the disk; asked anew only now and then."""
         free, unasked = self._free
         if unasked == 0 or free - size_bytes < self._min_free_bytes:
             free, unasked = self._spool.free_bytes(), _FREE_EVERY
-        # Several threads may do this at once: then one of them counts, and the next asking corrects it.
         self._free = (free - size_bytes, unasked - 1)
         return free - size_bytes
 
