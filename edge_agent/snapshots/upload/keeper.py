@@ -23,7 +23,7 @@ _FREE_EVERY: Final = 10
 
 
 class Keeper:
-    """The spool for the event loop: the disk has a thread of its own, and what comes at once shares a wait.
+    """The spool for the event loop: the disk has threads of its own, and what comes at once shares a wait.
 
     Everything raises StorageError where the disk refuses.
     """
@@ -46,11 +46,11 @@ class Keeper:
         return self._kept_bytes
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads."""
         self._disk.start()
 
     async def stop(self, timeout_s: float) -> bool:
-        """End it; tell whether the disk was done in time."""
+        """End them; tell whether the disk was done in time."""
         return await self._disk.stop(timeout_s)
 
     async def open(self) -> Found:
@@ -187,6 +187,7 @@ class Keeper:
         free, unasked = self._free
         if unasked == 0 or free - size_bytes < self._min_free_bytes:
             free, unasked = self._spool.free_bytes(), _FREE_EVERY
+        # Several threads may do this at once: then one of them counts, and the next asking corrects it.
         self._free = (free - size_bytes, unasked - 1)
         return free - size_bytes
 

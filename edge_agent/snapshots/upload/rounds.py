@@ -1,4 +1,4 @@
-"""The spool's disk, in a thread of its own: whatever comes at once shares a wait for it."""
+"""The spool's disk, in threads of its own: whatever comes at once shares a wait for it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from edge_agent.snapshots.upload.spool import Spool, Writing
 __all__ = ["Rounds"]
 
 T = TypeVar("T")
+# While one of them writes, the others wait for the disk.
+_THREADS: Final = 4
 # So many new ones, and so many bytes, share a round: the first do not wait for all that come at once.
 _AT_ONCE: Final = 16
-_BYTES_AT_ONCE: Final = 4_000_000
+_BYTES_AT_ONCE: Final = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -34,31 +36,38 @@ class _New:
 
 
 class Rounds:
-    """Carries out what is asked of a spool, in order of asking; made and used on one event loop.
+    """Carries out what is asked of a spool; made and used on one event loop.
 
-    Each round writes down what is new, and publishes what the round before has written: so one wait for the
-    disk makes the former whole and the latter last, and a stream of pictures takes one wait for each round
-    in place of two. `room` says why one of some bytes must not be written.
+    In a round a thread writes down what is new, and publishes what its round before has written: so one wait
+    for the disk makes the former whole and the latter last, and all that came meanwhile goes together in the
+    next. One thread at a time takes what is new, and hands its turn on when it comes to wait for the disk.
+    `room` says why one of some bytes must not be written.
 
-    The thread is a daemon: where it is stuck in the kernel it does not keep the process from ending.
+    The threads are daemons: where they are stuck in the kernel they do not keep the process from ending.
     """
 
     def __init__(self, *, spool: Spool, room: Callable[[int], Exception | None]) -> None:
         self._spool = spool
         self._room = room
         self._asked: queue.SimpleQueue[_New | Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="upload-disk", daemon=True)
+        self._turn = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"upload-disk-{number}", daemon=True)
+            for number in range(_THREADS)
+        ]
 
     def start(self) -> None:
         """Begin."""
         self._loop = asyncio.get_running_loop()
         self._mailbox = Mailbox()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     async def stop(self, timeout_s: float) -> bool:
-        """Let the thread end after what was asked; tell whether it did in time."""
-        self._asked.put(None)
-        return await all_ended([self._thread], timeout_s)
+        """Let the threads end after what was asked; tell whether they did in time."""
+        for _ in self._threads:
+            self._asked.put(None)
+        return await all_ended(self._threads, timeout_s)
 
     def keep(
         self, record: Record, content: bytes | Path, ended: Callable[[BaseException | None], None]
@@ -85,30 +94,40 @@ class Rounds:
         written: list[_New] = []
         is_ending = False
         while written or not is_ending:
-            new: list[_New] = []
+            begun: list[_New] = []
             job: Callable[[], None] | None = None
-            size_bytes = 0
-            while len(new) < _AT_ONCE and size_bytes < _BYTES_AT_ONCE and not is_ending:
+            # Who has something to publish does not wait for it until there is something new.
+            if not is_ending and self._turn.acquire(blocking=not written):
                 try:
-                    # Where something is to be published, that is all there is to wait for.
-                    asked = self._asked.get(block=not (new or written))
-                except queue.Empty:
-                    break
-                if isinstance(asked, _New):
-                    new.append(asked)
-                    size_bytes += asked.record.picture.size_bytes
-                    continue
-                is_ending, job = asked is None, asked
-                break
-            written = self._round(new, written)
+                    new, job, is_ending = self._taken(waits=not written)
+                    # All are begun with before the first is waited for: a journalling file system has them
+                    # all in one commit then, and waiting for the others takes none of its own.
+                    begun = self._each(new, self._begin)
+                finally:
+                    self._turn.release()
+            written = self._round(begun, written)
             if job is not None:
+                # It may take long, and those that are written wait for their publishing only.
+                written = self._round([], written)
                 job()
 
-    def _round(self, new: list[_New], written: list[_New]) -> list[_New]:
-        """Write what is new, and publish what was written; return what is written now."""
-        # All are begun with before the first is waited for: a journalling file system has them all in one
-        # commit then, and waiting for the others takes none of its own.
-        begun = self._each(new, self._begin)
+    def _taken(self, *, waits: bool) -> tuple[list[_New], Callable[[], None] | None, bool]:
+        """Return what is to be kept, what else is to be done then, and whether that is all there will be."""
+        new: list[_New] = []
+        size_bytes = 0
+        while len(new) < _AT_ONCE and size_bytes < _BYTES_AT_ONCE:
+            try:
+                asked = self._asked.get(block=waits and not new)
+            except queue.Empty:
+                break
+            if not isinstance(asked, _New):
+                return new, asked, asked is None
+            new.append(asked)
+            size_bytes += asked.record.picture.size_bytes
+        return new, None, False
+
+    def _round(self, begun: list[_New], written: list[_New]) -> list[_New]:
+        """Publish what was written, and wait for the disk; return what is written now."""
         published = self._each(written, lambda upload: self._spool.publish(_of(upload)))
         written = self._each(begun, lambda upload: self._spool.flush(_of(upload)))
         if published:
