@@ -187,7 +187,6 @@ class Keeper:
         free, unasked = self._free
         if unasked == 0 or free - size_bytes < self._min_free_bytes:
             free, unasked = self._spool.free_bytes(), _FREE_EVERY
-        # Several threads may do this at once: then one of them counts, and the next asking corrects it.
         self._free = (free - size_bytes, unasked - 1)
         return free - size_bytes
 

@@ -41,7 +41,7 @@ class Rounds:
     In a round a thread writes down what is new, and publishes what its round before has written: so one wait
     for the disk makes the former whole and the latter last, and all that came meanwhile goes together in the
     next. One thread at a time takes what is new, and hands its turn on when it comes to wait for the disk.
-    `room` says why one of some bytes must not be written.
+    `room` says why one of some bytes must not be written, and is asked by that thread only.
 
     The threads are daemons: where they are stuck in the kernel they do not keep the process from ending.
     """
