@@ -44,12 +44,13 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One request."""
+    """One request. `names` are those of its headers, as often as each came."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
+    names: tuple[str, ...] = ()
 
 
 class UploadServer:
@@ -263,7 +264,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        seen = Seen(method=self.command, path=self.path, headers=headers, body=body)
+        names = tuple(name.lower() for name in self.headers)
+        seen = Seen(method=self.command, path=self.path, headers=headers, body=body, names=names)
         self.server.owner.seen.append(seen)
 
     def _is_authorized(self) -> bool:

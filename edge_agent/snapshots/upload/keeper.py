@@ -7,44 +7,34 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edge_agent.errors import EdgeAgentError, RefusedError, StorageError, suggestion
-from edge_agent.snapshots.upload.lanes import Entry, Fresh
+from edge_agent.errors import RefusedError, StorageError, suggestion
+from edge_agent.snapshots.upload.lanes import Entry
 from edge_agent.snapshots.upload.record import Parked, Record
+from edge_agent.snapshots.upload.rounds import Rounds
 from edge_agent.snapshots.upload.spool import Found, Spool
-from edge_agent.snapshots.upload.threads import Threads
 
 __all__ = ["Keeper"]
 
 _MB: Final = 1_000_000
 # Each is some hundred bytes in memory and two files on disk.
 _MAX_UPLOADS: Final = 5_000
-# They mostly wait for the disk: the more there are, the more of them share a wait.
-_DISK_THREADS: Final = 8
-# So many are kept in memory, too, and their pictures up to a size in all: sent soon, they are not read back.
-_FRESH_UPLOADS: Final = 100
-_FRESH_BYTES: Final = 4_000_000
-_FRESH_S: Final = 10.0
 # The disk is asked what is free each so many pictures; between, they are counted.
 _FREE_EVERY: Final = 10
 
 
 class Keeper:
-    """The spool for the event loop: the disk has threads of its own, and several share a wait for it.
+    """The spool for the event loop: the disk has threads of its own, and what comes at once shares a wait.
 
     Everything raises StorageError where the disk refuses.
     """
 
-    def __init__(
-        self, *, spool: Spool, limit_mb: int, min_free_mb: int, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, spool: Spool, limit_mb: int, min_free_mb: int) -> None:
         self._spool = spool
-        self._monotonic = monotonic
         self._limit_bytes = limit_mb * _MB
         self._min_free_bytes = min_free_mb * _MB
-        self._disk = Threads(name="upload-disk", count=_DISK_THREADS)
+        self._disk = Rounds(spool=spool, room=self._without_room)
         self._entries: dict[str, Entry] = {}
         self._parked: dict[str, Entry] = {}
-        self._with_fresh: list[Entry] = []
         self._promised = 0
         self._kept_bytes = 0
         self._free = (0, 0)
@@ -102,8 +92,8 @@ class Keeper:
         entry.state = "changing"
         self._parked.pop(entry.ticket, None)
 
-    def enter(self, record: Record, *, origin: str, content: bytes | None = None, doubtful: bool) -> Entry:
-        """Note what is on disk; `content` where it is at hand."""
+    def enter(self, record: Record, *, origin: str, doubtful: bool) -> Entry:
+        """Note what is on disk."""
         entry = Entry(
             ticket=record.ticket,
             picture_id=record.picture.id,
@@ -113,8 +103,6 @@ class Keeper:
             origin=origin,
             doubtful=doubtful,
         )
-        if not doubtful:
-            self._freshen(entry, record, content)
         self._entries[entry.ticket] = entry
         self._kept_bytes += entry.size_bytes
         if record.parked is not None:
@@ -134,12 +122,12 @@ class Keeper:
         self._promised += 1
         self._promised_bytes += size_bytes
 
-        def kept(_: None, error: BaseException | None) -> None:
+        def kept(error: BaseException | None) -> None:
             self._promised -= 1
             self._promised_bytes -= size_bytes
             ended(error)
 
-        self._disk.call(partial(self._write, record, content), kept)
+        self._disk.keep(record, content, kept)
 
     async def remove(self, entries: Iterable[Entry]) -> None:
         """Remove uploads for good, and forget them."""
@@ -164,21 +152,6 @@ class Keeper:
         await self._disk.run(partial(self._spool.set_aside, entry.ticket, entry.content_name))
         self._forget([entry])
 
-    def _freshen(self, entry: Entry, record: Record, content: bytes | None) -> None:
-        """Keep in memory what was written just now, where there is room for it."""
-        now_s = self._monotonic()
-        for known in self._with_fresh:
-            if known.fresh is not None and now_s > known.fresh.until_s:
-                known.fresh = None
-        self._with_fresh = [known for known in self._with_fresh if known.fresh is not None]
-        if len(self._with_fresh) >= _FRESH_UPLOADS:
-            return
-        held = sum(len(known.fresh.content or b"") for known in self._with_fresh if known.fresh is not None)
-        if content is not None and held + len(content) > _FRESH_BYTES:
-            content = None
-        entry.fresh = Fresh(record, content, until_s=now_s + _FRESH_S)
-        self._with_fresh.append(entry)
-
     def _must_fit(self, size_bytes: int) -> None:
         taken = self._kept_bytes + self._promised_bytes
         if taken + size_bytes > self._limit_bytes:
@@ -193,29 +166,27 @@ class Keeper:
             value=taken,
         )
 
-    def _write(self, record: Record, content: bytes | Path) -> None:
-        free = self._free_bytes(record.picture.size_bytes)
-        if free < self._min_free_bytes:
-            raise StorageError(
-                f"the disk of {self._spool.directory} is full: {free} bytes are free, "
-                f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
-                "this one is not taken: free some space",
-                code="disk_full",
-                value=free,
-            )
+    def _without_room(self, size_bytes: int) -> Exception | None:
+        """Return why a new one must not be written, None where there is room on the disk."""
         try:
-            self._spool.write(record, content)
-            self._spool.sync()
-        except EdgeAgentError:
-            self._spool.discard(record)
-            raise
+            free = self._free_bytes(size_bytes)
+        except StorageError as error:
+            return error
+        if free >= self._min_free_bytes:
+            return None
+        return StorageError(
+            f"the disk of {self._spool.directory} is full: {free} bytes are free, "
+            f"{self._min_free_bytes} are to stay free (upload.min_free_mb); what waits is kept, "
+            "this one is not taken: free some space",
+            code="disk_full",
+            value=free,
+        )
 
     def _free_bytes(self, size_bytes: int) -> int:
         """Return what is free with so much more on the disk; asked anew only now and then."""
         free, unasked = self._free
         if unasked == 0 or free - size_bytes < self._min_free_bytes:
             free, unasked = self._spool.free_bytes(), _FREE_EVERY
-        # Several threads may do this at once: then one of them counts, and the next asking corrects it.
         self._free = (free - size_bytes, unasked - 1)
         return free - size_bytes
 

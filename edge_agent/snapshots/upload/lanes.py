@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
-from edge_agent.snapshots.upload.record import Record
-
-__all__ = ["Entry", "Fresh", "Lane", "Lanes", "full_jitter"]
+__all__ = ["Entry", "Lane", "Lanes", "full_jitter"]
 
 _MAX_DOUBLINGS: Final = 30
 # Among so many of those whose turn it is, the one that has tried least is looked for.
@@ -22,24 +20,11 @@ def full_jitter(*, random: Random, base_s: float, cap_s: float, failures: int) -
     return random.uniform(0.0, min(cap_s, base_s * 2.0 ** min(failures, _MAX_DOUBLINGS)))
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """What was written a moment ago: a record, and its picture where there was room for it in memory.
-
-    Until `until_s` (monotonic) it need not be read back, nor a picture that is read be compared with what was
-    written: it comes out of the kernel's memory.
-    """
-
-    record: Record
-    content: bytes | None
-    until_s: float
-
-
 @dataclass(slots=True, eq=False)
 class Entry:
     """What is kept in memory of an upload. `doubtful`: its server may have it already.
 
-    `attempts` are those that count, `tries` all of them. `fresh` is what was written a moment ago.
+    `attempts` are those that count, `tries` all of them.
     """
 
     ticket: str
@@ -52,7 +37,6 @@ class Entry:
     tries: int = 0
     attempts: int = 0
     doubtful: bool = False
-    fresh: Fresh | None = None
 
 
 class Lane:

@@ -16,7 +16,7 @@ from edge_agent.snapshots.upload.answers import Answer, Verdict, confirms, judge
 from edge_agent.snapshots.upload.body import BLOCK, Body, multipart
 from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.dialer import Dialer
-from edge_agent.snapshots.upload.lanes import Fresh
+from edge_agent.snapshots.upload.fresh import Fresh, Freshest
 from edge_agent.snapshots.upload.lifeline import Lifeline
 from edge_agent.snapshots.upload.record import Record
 from edge_agent.snapshots.upload.spool import Spool
@@ -25,7 +25,7 @@ from edge_agent.snapshots.upload.throttle import Throttle
 from edge_agent.snapshots.upload.tls import stamps, tls_context
 
 if TYPE_CHECKING:
-    from requests.auth import AuthBase
+    from requests.auth import HTTPDigestAuth
 
     from edge_agent.snapshots.upload.client import Client
 
@@ -50,6 +50,7 @@ class Sender:
         config: UploadConfig,
         spool: Spool,
         addressing: Addressing,
+        freshest: Freshest,
         throttle: Throttle | None,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -57,22 +58,24 @@ class Sender:
         self._config = config
         self._spool = spool
         self._addressing = addressing
+        self._freshest = freshest
         self._throttle = throttle
         self._now = now
         self._monotonic = monotonic
         self.lifeline = Lifeline(monotonic=monotonic)
+        self._own_headers = _own_headers(config)
         self._clients: dict[tuple[bool, bool, bool], Client] = {}
         self._stamps: tuple[int, ...] = ()
 
-    def send(self, ticket: str, *, fresh: Fresh | None, doubtful: bool) -> Verdict:
+    def send(self, ticket: str, *, doubtful: bool) -> Verdict:
         """Make one attempt. Raises nothing of its own.
 
-        `fresh` is what was written a moment ago; else it is read, and its picture is checked. `doubtful`: ask
-        first whether it is there already. What is done has no record any more, so that a kill from here on
+        What is not fresh is read, and its picture is checked. `doubtful`: ask first whether it is there
+        already. What is done has no record any more, so that a kill from here on
         leaves nothing to be sent again; for good only with the spool's next `remove`.
         """
         try:
-            return self._attempt(ticket, fresh, doubtful=doubtful)
+            return self._attempt(ticket, doubtful=doubtful)
         except UploadError as error:
             if error.code == "tls_failed":
                 self.close()
@@ -89,9 +92,13 @@ class Sender:
         finally:
             self.lifeline.rest()
 
-    def _attempt(self, ticket: str, fresh: Fresh | None, *, doubtful: bool) -> Verdict:
-        record = self._spool.read(ticket) if fresh is None else fresh.record
-        destination = self._addressing.destination(record.picture, record.url)
+    def _attempt(self, ticket: str, *, doubtful: bool) -> Verdict:
+        fresh = self._freshest.take(ticket)
+        if fresh is None:
+            record = self._spool.read(ticket)
+            destination = self._addressing.destination(record.picture, record.url)
+        else:
+            record, destination = fresh.record, fresh.destination
         client = self._client(destination)
         verdict = self._asked(client, record, destination) if doubtful else None
         if verdict is None:
@@ -222,15 +229,7 @@ class Sender:
         return made
 
     def _credentials(self, destination: Destination) -> dict[str, str | bytes]:
-        if not destination.with_credentials:
-            return {}
-        config = self._config
-        headers: dict[str, str | bytes] = {
-            name: value.get_secret_value() for name, value in config.headers.items()
-        }
-        if config.auth == "bearer" and config.token is not None:
-            headers["Authorization"] = f"Bearer {config.token.get_secret_value()}"
-        return headers
+        return self._own_headers if destination.with_credentials else {}
 
     def _client(self, destination: Destination) -> Client:
         """Return the connections for a destination: those of the owner's own server know who this is."""
@@ -257,22 +256,32 @@ class Sender:
                 if secure
                 else None,
                 timeouts=(timeout_s.connect, timeout_s.read),
-                auth=self._auth() if destination.with_credentials else None,
+                digest=self._digest() if destination.with_credentials else None,
                 user_agent=f"edge-agent/{__version__}",
             )
         return self._clients[key]
 
-    def _auth(self) -> AuthBase | None:
-        from requests.auth import HTTPBasicAuth, HTTPDigestAuth  # noqa: PLC0415 - see above
+    def _digest(self) -> HTTPDigestAuth | None:
+        from requests.auth import HTTPDigestAuth  # noqa: PLC0415 - see above
 
         config = self._config
-        if config.username is None or config.password is None:
+        if config.auth != "digest" or config.username is None or config.password is None:
             return None
-        password = config.password.get_secret_value()
-        if config.auth == "basic":
-            # As bytes: as text it would have to be Latin-1.
-            return HTTPBasicAuth(config.username.encode(), password.encode())
-        return HTTPDigestAuth(config.username, password)
+        return HTTPDigestAuth(config.username, config.password.get_secret_value())
+
+
+def _own_headers(config: UploadConfig) -> dict[str, str | bytes]:
+    """Return what the owner's own server is told of who this is; what digest says depends on the request."""
+    headers: dict[str, str | bytes] = {
+        name: value.get_secret_value() for name, value in config.headers.items()
+    }
+    if config.auth == "bearer" and config.token is not None:
+        headers["Authorization"] = f"Bearer {config.token.get_secret_value()}"
+    if config.auth == "basic" and config.username is not None and config.password is not None:
+        # In UTF-8: as text it would have to be Latin-1.
+        pair = f"{config.username}:{config.password.get_secret_value()}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+    return headers
 
 
 def _again(error: UploadError, *, doubtful: bool) -> Verdict:

@@ -14,17 +14,17 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from edge_agent.errors import RefusedError, StorageError
-from edge_agent.snapshots.upload.group_commit import GroupCommit
 from edge_agent.snapshots.upload.record import MAX_RECORD_BYTES, TICKET, Record
 
-__all__ = ["Found", "Spool"]
+__all__ = ["Found", "Spool", "Writing"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,21 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What says nothing about the file itself: too many are open, there is no memory.
 _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
 _CHUNK: Final = 1024 * 1024
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """An upload on its way to the disk, and its open files."""
+
+    record: Record
+    files: tuple[int, ...]
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in self.files:
+            os.close(descriptor)
 
 
 @dataclass(slots=True)
@@ -55,8 +69,8 @@ class Spool:
     def __init__(self, *, directory: Path, store: Path | None = None) -> None:
         self.directory = directory
         self.aside = directory / "damaged"
+        self._prefix = f"{directory}{os.sep}"
         self._store = store
-        self._commit = GroupCommit(partial(_sync, directory, os.O_DIRECTORY))
 
     def open(self) -> Found:
         """Read what is there; what is damaged is set aside, what is left over is swept."""
@@ -90,19 +104,40 @@ class Spool:
         found.aside = self._count_aside()
         return found
 
+    def begin(self, record: Record, content: bytes | Path) -> Writing:
+        """Begin to put a picture and its record down; to be flushed, then published, then synced."""
+        files: list[int] = []
+        try:
+            with self._translated("keep"):
+                for path, bring in (
+                    (self._content(record), partial(self._bring, content, record.picture.size_bytes)),
+                    (self._unfinished(record.ticket), partial(_create, record.encoded())),
+                ):
+                    files.append(_anew(path, bring))
+                    # It starts the writing, and lets go of what is written, which nobody reads soon.
+                    os.posix_fadvise(files[-1], 0, 0, os.POSIX_FADV_DONTNEED)
+        except BaseException:
+            Writing(record, tuple(files)).close()
+            raise
+        return Writing(record, tuple(files))
+
+    def flush(self, writing: Writing) -> None:
+        """Wait until the disk has a picture and its record whole, and close them."""
+        with self._translated("keep"), contextlib.closing(writing):
+            for descriptor in writing.files:
+                os.fsync(descriptor)
+
+    def publish(self, writing: Writing) -> None:
+        """Give a record that was flushed its name; for good only with the next `sync`."""
+        with self._translated("keep"):
+            ticket = writing.record.ticket
+            _rename(self._unfinished(ticket), self._path(ticket))
+
     def write(self, record: Record, content: bytes | Path) -> None:
         """Put a picture and its record down, each of them whole; for good only with the next `sync`."""
-        picture, unfinished = self._content(record), self._unfinished(record.ticket)
-        with self._translated("keep"), contextlib.ExitStack() as stack:
-            files = []
-            for path, bring in (
-                (picture, partial(self._bring, content, record.picture.size_bytes)),
-                (unfinished, partial(_create, record.encoded())),
-            ):
-                files.append(_anew(path, bring))
-                stack.callback(os.close, files[-1])
-            _to_disk(*files)
-            unfinished.rename(self._path(record.ticket))
+        writing = self.begin(record, content)
+        self.flush(writing)
+        self.publish(writing)
 
     def rewrite(self, record: Record) -> None:
         """Replace a record; for good only with the next `sync`."""
@@ -110,20 +145,20 @@ class Spool:
         with self._translated("keep"), contextlib.ExitStack() as stack:
             file = _anew(unfinished, partial(_create, record.encoded()))
             stack.callback(os.close, file)
-            _to_disk(file)
-            unfinished.rename(self._path(record.ticket))
+            os.fsync(file)
+            _rename(unfinished, self._path(record.ticket))
 
     def sync(self) -> None:
-        """Make everything that was written or removed so far outlive a power cut; threads share the wait."""
+        """Make everything that was published or removed so far outlive a power cut."""
         with self._translated("keep"):
-            self._commit.durable()
+            _sync(self.directory, os.O_DIRECTORY)
 
     def read(self, ticket: str) -> Record:
         """Return a record. Raises StorageError `record_damaged`, too."""
         if TICKET.fullmatch(ticket) is None:
             raise StorageError("its name is no upload's", code="record_damaged")
         try:
-            descriptor = os.open(self._path(ticket), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self._path(ticket), _READ)
             with os.fdopen(descriptor, "rb") as file:
                 content = file.read(MAX_RECORD_BYTES + 1)
         except OSError as error:
@@ -133,7 +168,7 @@ class Spool:
     def open_content(self, record: Record) -> int:
         """Return a descriptor of the picture. Raises StorageError `content_damaged` where it is not whole."""
         try:
-            descriptor = os.open(self._content(record), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self._content(record), _READ)
         except OSError as error:
             raise _unreadable("content", error) from error
         size = os.fstat(descriptor).st_size
@@ -153,7 +188,7 @@ class Spool:
         """Remove uploads, tickets with the names of their pictures, for good."""
         with self._translated("clear"):
             for ticket in uploads:
-                self._path(ticket).unlink(missing_ok=True)
+                _unlink(self._path(ticket))
         self.sync()
         for name in uploads.values():
             self._sweep(name)
@@ -161,13 +196,13 @@ class Spool:
     def forget(self, ticket: str) -> None:
         """Remove a record, for good only with the next `sync`; a disk that refuses tells `remove`."""
         with contextlib.suppress(OSError):
-            self._path(ticket).unlink(missing_ok=True)
+            _unlink(self._path(ticket))
 
     def discard(self, record: Record) -> None:
         """Remove what is left of an upload that was not taken on."""
         for path in (self._path(record.ticket), self._unfinished(record.ticket), self._content(record)):
             with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+                _unlink(path)
 
     def set_aside(self, ticket: str, content_name: str) -> None:
         """Move a damaged upload out of the way."""
@@ -178,22 +213,22 @@ class Spool:
         with self._translated("measure"):
             return shutil.disk_usage(self.directory).free
 
-    def _path(self, ticket: str) -> Path:
-        return self.directory / f"{ticket}{_RECORD}"
+    def _path(self, ticket: str) -> str:
+        return f"{self._prefix}{ticket}{_RECORD}"
 
-    def _unfinished(self, ticket: str) -> Path:
-        return self.directory / f"{ticket}{_UNFINISHED}"
+    def _unfinished(self, ticket: str) -> str:
+        return f"{self._prefix}{ticket}{_UNFINISHED}"
 
-    def _content(self, record: Record) -> Path:
-        return self.directory / record.content_name
+    def _content(self, record: Record) -> str:
+        return self._prefix + record.content_name
 
-    def _bring(self, content: bytes | Path, size_bytes: int, picture: Path) -> int:
+    def _bring(self, content: bytes | Path, size_bytes: int, picture: str) -> int:
         """Bring a picture into the spool, and return its descriptor; it is yet to be waited for."""
         if isinstance(content, bytes):
             return _create(content, picture)
         return self._link(content, picture, size_bytes)
 
-    def _link(self, source: Path, picture: Path, size_bytes: int) -> int:
+    def _link(self, source: Path, picture: str, size_bytes: int) -> int:
         """Take the store's file: the same bytes under a second name, so that a card is written once."""
         if self._store is not None and not source.resolve().is_relative_to(self._store.resolve()):
             raise RefusedError(f"{source} is not a file of the store {self._store}", code="outside_the_store")
@@ -211,11 +246,11 @@ class Spool:
                 raise
             return _copy(source, picture)
         # It is waited for, too: the store need not have done so.
-        return os.open(picture, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return os.open(picture, _READ)
 
     def _sweep(self, name: str) -> None:
         try:
-            (self.directory / name).unlink(missing_ok=True)
+            _unlink(self._prefix + name)
         except OSError as error:
             logger.warning("The leftover %s stays in the spool: %s", name[:80], error.strerror)
 
@@ -235,16 +270,31 @@ class Spool:
         except OSError:
             return 0
 
-    @contextlib.contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
+    def _translated(self, doing: str) -> _Translated:
+        return _Translated(doing, self.directory)
+
+
+class _Translated:
+    """Raises StorageError in place of what the system says; a generator would take four times as long."""
+
+    __slots__ = ("_directory", "_doing")
+
+    def __init__(self, doing: str, directory: Path) -> None:
+        self._doing = doing
+        self._directory = directory
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
             code = "disk_full" if error.errno in _FULL else "storage_failed"
             raise StorageError(
-                f"cannot {doing} uploads in {self.directory}: {error.strerror or error}",
+                f"cannot {self._doing} uploads in {self._directory}: {error.strerror or error}",
                 code=code,
-                value=str(self.directory),
+                value=str(self._directory),
             ) from error
 
 
@@ -262,16 +312,16 @@ def _make_directory(directory: Path) -> None:
     _sync(directory.parent, os.O_DIRECTORY)
 
 
-def _anew(path: Path, bring: Callable[[Path], int]) -> int:
+def _anew(path: str, bring: Callable[[str], int]) -> int:
     """Return a new file. One of an earlier run is never opened for writing: it may be the store's own."""
     try:
         return bring(path)
     except FileExistsError:
-        path.unlink()
+        _unlink(path)
         return bring(path)
 
 
-def _create(content: bytes, path: Path) -> int:
+def _create(content: bytes, path: str) -> int:
     descriptor = os.open(path, _NEW, 0o600)
     try:
         _write(descriptor, content)
@@ -281,8 +331,8 @@ def _create(content: bytes, path: Path) -> int:
     return descriptor
 
 
-def _copy(source: Path, path: Path) -> int:
-    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _copy(source: Path, path: str) -> int:
+    reading = os.open(source, _READ)
     with os.fdopen(reading, "rb") as original:
         descriptor = os.open(path, _NEW, 0o600)
         try:
@@ -294,23 +344,20 @@ def _copy(source: Path, path: Path) -> int:
     return descriptor
 
 
-def _to_disk(first: int, *others: int) -> None:
-    """Wait until the disk has the files.
-
-    The small others are begun with before the first is waited for: a journalling file system has them all in
-    one commit then, and waiting for the others takes none of its own.
-    """
-    for descriptor in others:
-        # It starts the writing, and lets go of what is written, which nobody reads soon.
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    for descriptor in (first, *others):
-        os.fsync(descriptor)
-
-
 def _write(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+# Paths as texts: there are several to each picture, and a Path takes longer than the kernel does.
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - see above
+
+
+def _rename(path: str, to: str) -> None:
+    os.rename(path, to)  # noqa: PTH104 - see above
 
 
 def _sync(path: Path, flags: int = 0) -> None:

@@ -29,18 +29,36 @@ class Target:
     """A checked URL. `raw` may be as good as a password: only `shown` may be logged, sent or shown."""
 
     raw: str = field(repr=False)
-    shown: str
     scheme: str
     host: str
     port: int
     path: str
-    has_query: bool
+    query: str = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its secrets."""
+        return shown_url(self.raw)
+
+    @property
+    def has_query(self) -> bool:
+        """Whether there is a query, which may be a key."""
+        return bool(self.query)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port: who is talked to."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self.authority_host}:{self.port}"
+
+    @property
+    def authority_host(self) -> str:
+        """The host as it stands in a URL."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def request_target(self) -> str:
+        """What is asked of the host, as HTTP says: path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
     def __str__(self) -> str:
         return self.shown
@@ -71,38 +89,36 @@ def climbs(path: str) -> bool:
 
 def parse_target(url: str) -> Target:
     """Return `url` taken apart. Raises RefusedError `invalid_url`, without its secrets."""
-    shown = shown_url(url)
     if len(url) > _MAX_CHARACTERS:
-        raise _refusal(shown, f"it has more than {_MAX_CHARACTERS} characters")
+        raise _refusal(url, f"it has more than {_MAX_CHARACTERS} characters")
     if _URL.fullmatch(url) is None:
-        raise _refusal(shown, "a character in it must be percent-encoded (a name like mün.example: xn--…)")
+        raise _refusal(url, "a character in it must be percent-encoded (a name like mün.example: xn--…)")
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise _refusal(shown, "the host or the port cannot be read") from error
+        raise _refusal(url, "the host or the port cannot be read") from error
     if scheme not in _PORTS:
-        raise _refusal(shown, f"the scheme '{scheme[:20]}' is not known{suggestion(scheme, _PORTS)}")
+        raise _refusal(url, f"the scheme '{scheme[:20]}' is not known{suggestion(scheme, _PORTS)}")
     if "@" in parts.netloc:
-        raise _refusal(shown, "there is a user in it: credentials are configured, not part of a URL")
+        raise _refusal(url, "there is a user in it: credentials are configured, not part of a URL")
     if not host or not _is_host(host):
-        raise _refusal(shown, "there is no host that could be looked up")
+        raise _refusal(url, "there is no host that could be looked up")
     if port == 0:
-        raise _refusal(shown, "the port is 0")
+        raise _refusal(url, "the port is 0")
     if "#" in url:
-        raise _refusal(shown, "there is a fragment (#) in it, which no server gets")
+        raise _refusal(url, "there is a fragment (#) in it, which no server gets")
     if _BAD_ESCAPE.search(url):
-        raise _refusal(shown, "a '%' in it is not followed by two hexadecimal digits")
+        raise _refusal(url, "a '%' in it is not followed by two hexadecimal digits")
     if climbs(parts.path):
-        raise _refusal(shown, "its path climbs ('..'), or hides a '/'")
+        raise _refusal(url, "its path climbs ('..'), or hides a '/'")
     return Target(
         raw=url,
-        shown=shown,
         scheme=scheme,
         host=host.rstrip("."),
         port=port or _PORTS[scheme],
         path=parts.path or "/",
-        has_query=bool(parts.query),
+        query=parts.query,
     )
 
 
@@ -115,7 +131,8 @@ def _is_host(host: str) -> bool:
     return len(host) <= 253 and _HOST.fullmatch(host) is not None
 
 
-def _refusal(shown: str, why: str) -> RefusedError:
+def _refusal(url: str, why: str) -> RefusedError:
+    shown = shown_url(url)
     return RefusedError(
         f"'{shown}' cannot be uploaded to: {why}; right is https://host/path",
         code="invalid_url",

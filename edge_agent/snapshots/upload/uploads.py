@@ -25,10 +25,11 @@ from edge_agent.contract.events import Events
 from edge_agent.errors import RefusedError, StorageError
 from edge_agent.health.problems import Problems
 from edge_agent.snapshots.picture import Picture
-from edge_agent.snapshots.upload.addressing import Addressing
+from edge_agent.snapshots.upload.addressing import Addressing, Destination
 from edge_agent.snapshots.upload.answers import Verdict
 from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.courier import Courier
+from edge_agent.snapshots.upload.fresh import Freshest
 from edge_agent.snapshots.upload.keeper import Keeper
 from edge_agent.snapshots.upload.lanes import Entry, Lanes
 from edge_agent.snapshots.upload.record import Parked, Record, ticket_of
@@ -76,19 +77,15 @@ class Uploads:
             url=config.url, node=node, allow=config.allow, allow_private=config.allow_private
         )
         self._report = Report(clock=clock, events=events, problems=problems, status_changed=status_changed)
-        self._lanes = Lanes(
+        lanes = Lanes(
             newest_first=config.order == "newest",
             base_s=config.retry_base_s,
             cap_s=config.retry_cap_s,
             random=random,
         )
         spool = Spool(directory=directory, store=store)
-        self._keeper = Keeper(
-            spool=spool,
-            limit_mb=config.limit_mb,
-            min_free_mb=config.min_free_mb,
-            monotonic=clock.monotonic,
-        )
+        self._keeper = Keeper(spool=spool, limit_mb=config.limit_mb, min_free_mb=config.min_free_mb)
+        self._freshest = Freshest(monotonic=clock.monotonic)
         throttle = None
         if config.bandwidth_kbps is not None:
             bytes_per_s = config.bandwidth_kbps * _BYTES_PER_KBIT
@@ -98,12 +95,13 @@ class Uploads:
             config=config,
             spool=spool,
             addressing=self._addressing,
+            freshest=self._freshest,
             throttle=throttle,
             now=clock.now,
             monotonic=clock.monotonic,
         )
         self._courier = Courier(
-            config=config, lanes=self._lanes, new_sender=new_sender, customer=self, clock=clock, random=random
+            config=config, lanes=lanes, new_sender=new_sender, customer=self, clock=clock, random=random
         )
         self._adding: dict[str, asyncio.Future[str]] = {}
         self._confirmed: deque[tuple[Entry, Verdict]] = deque()
@@ -119,7 +117,6 @@ class Uploads:
 
     async def __aenter__(self) -> Self:
         self._keeper.start()
-        self._courier.start()
         try:
             found = await self._keeper.open()
         except StorageError as error:
@@ -138,7 +135,7 @@ class Uploads:
                 await asyncio.sleep(0)
         self._tell_parked()
         self._is_open = True
-        self._courier.deal()
+        self._courier.start()
         return self
 
     async def __aexit__(
@@ -161,7 +158,7 @@ class Uploads:
         there, StorageError where there is no room (`spool_full`, `disk_full`) or no disk.
         """
         self._must_be_open()
-        origin = self._addressing.destination(picture, url).target.origin
+        destination = self._addressing.destination(picture, url)
         if picture.size_bytes < 1 or (isinstance(content, bytes) and len(content) != picture.size_bytes):
             raise RefusedError(
                 f"the picture {picture.id} is said to have {picture.size_bytes} bytes, which it has not",
@@ -174,7 +171,8 @@ class Uploads:
                 await self.retry(ticket)
             return ticket
         if ticket not in self._adding:
-            self._begin(Record(ticket=ticket, picture=picture, url=url, added=self._now()), content, origin)
+            record = Record(ticket=ticket, picture=picture, url=url, added=self._now())
+            self._begin(record, content, destination)
         # A caller that is cancelled leaves no upload behind that nobody knows of.
         return await asyncio.shield(self._adding[ticket])
 
@@ -196,14 +194,14 @@ class Uploads:
 
     def status(self) -> UploadStatus:
         """Return `status.upload`."""
-        report, trouble = self._report, self._lanes.trouble()
-        sending, parked = self._courier.under_way, self._keeper.all_parked()
-        times = [self._lanes.oldest(), *(entry.time for entry in (*sending, *parked))]
+        report, trouble = self._report, self._courier.trouble()
+        sending, parked = self._courier.under_way(), self._keeper.all_parked()
+        times = [self._courier.oldest(), *(entry.time for entry in (*sending, *parked))]
         return UploadStatus(
             state=self._state(trouble),
             reason=report.unusable or trouble,
             url=None if self._config.url is None else shown_url(self._config.url),
-            waiting=len(self._lanes),
+            waiting=self._courier.waiting(),
             uploading=len(sending),
             parked=len(parked),
             damaged=report.damaged,
@@ -232,9 +230,9 @@ class Uploads:
 
     def lanes_changed(self) -> None:
         """Tell whether a server keeps failing; of the courier."""
-        self._report.failing(self._lanes.trouble(failures=FAILURES))
+        self._report.failing(self._courier.trouble(failures=FAILURES))
 
-    def _begin(self, record: Record, content: bytes | Path, origin: str) -> None:
+    def _begin(self, record: Record, content: bytes | Path, destination: Destination) -> None:
         taken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         refusals = self._refusals
 
@@ -244,9 +242,9 @@ class Uploads:
                 if refusals == self._refusals:
                     self._report.problem("upload_spool_full", None)
                 at_hand = content if isinstance(content, bytes) else None
-                self._enter(record, origin=origin, content=at_hand, doubtful=False)
+                self._freshest.put(record, destination, at_hand)
+                self._enter(record, origin=destination.target.origin, doubtful=False)
                 taken.set_result(record.ticket)
-                self._courier.deal()
                 return
             if isinstance(error, StorageError) and error.code == "disk_full":
                 self._tell_full(error)
@@ -268,10 +266,10 @@ class Uploads:
             # Allowed when it was added, not so any more: it is parked when its turn comes.
             return ""
 
-    def _enter(self, record: Record, *, origin: str, content: bytes | None = None, doubtful: bool) -> None:
-        entry = self._keeper.enter(record, origin=origin, content=content, doubtful=doubtful)
+    def _enter(self, record: Record, *, origin: str, doubtful: bool) -> None:
+        entry = self._keeper.enter(record, origin=origin, doubtful=doubtful)
         if entry.state == "waiting":
-            self._lanes.lane(origin).put(entry)
+            self._courier.put(entry)
         self._report.changed()
 
     async def _settle(self) -> None:
@@ -314,9 +312,8 @@ class Uploads:
                 raise
             for entry in some:
                 entry.attempts = 0
-                self._lanes.lane(entry.origin).put(entry)
+                self._courier.put(entry)
             self._tell_parked()
-            self._courier.deal()
 
     async def _drop(self, entry: Entry) -> None:
         try:
@@ -368,7 +365,7 @@ class Uploads:
             return "off"
         if trouble is not None:
             return "backing_off"
-        return "uploading" if self._courier.under_way else "idle"
+        return "uploading" if self._courier.under_way() else "idle"
 
     def _own(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work, name="upload-spool")

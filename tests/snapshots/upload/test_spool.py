@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import RefusedError, StorageError
-from edge_agent.snapshots.upload.group_commit import GroupCommit
 from edge_agent.snapshots.upload.record import Parked, Record, ticket_of
 from edge_agent.snapshots.upload.spool import Spool
 from tests.snapshots.pictures import content_of, picture_of
+from tests.snapshots.upload.disks import cut_power, mounted_again, own_disk
 
 
 def record_of(number: int, url: str | None = None) -> Record:
@@ -181,91 +181,31 @@ def test_a_disk_that_is_away_is_told(tmp_path: Path) -> None:
         Spool(directory=tmp_path / "file").open()
 
 
-def test_threads_share_a_wait_that_began_after_them() -> None:
-    begun: list[int] = []
-    go = threading.Semaphore(0)
-
-    def commit() -> None:
-        begun.append(len(begun))
-        go.acquire(timeout=10)
-
-    group = GroupCommit(commit)
-    threads = [threading.Thread(target=group.durable) for _ in range(6)]
-    threads[0].start()
-    while not begun:
-        os.sched_yield()
-    for thread in threads[1:]:
-        thread.start()
-    go.release(6)
-    for thread in threads:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in threads)
-    # The first one's, and one for all who came during it; more only for those who came later still.
-    assert 2 <= len(begun) <= 6
-
-
-def test_all_who_share_a_wait_that_fails_are_told() -> None:
-    def commit() -> None:
-        raise OSError(5, "Input/output error")
-
-    group = GroupCommit(commit)
-    for _ in range(2):
-        with pytest.raises(OSError, match="Input/output error"):
-            group.durable()
-
-
-POWER_CUT = """
-import fcntl, os, struct, sys
-# EXT4_IOC_SHUTDOWN, without flushing the journal: what the disk has is all that there will be.
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))
-"""
-
-
 @pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    """A disk of its own whose power can be cut; as root, where loop devices are."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a disk and cut its power")
-    image, mount = tmp_path / "image", tmp_path / "mount"
-    mount.mkdir()
-    with image.open("wb") as file:
-        file.truncate(16 * 1024 * 1024)
-    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip(f"no ext4 can be made here: {made.stderr!r}")
-    if subprocess.run(["mount", "-o", "loop", str(image), str(mount)], check=False).returncode:
-        pytest.skip("no loop device can be mounted here")
-    return mount
-
-
-def cut_power(mount: Path) -> None:
-    subprocess.run(["python3", "-c", POWER_CUT, str(mount)], check=True)
-    subprocess.run(["umount", str(mount)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(mount.parent / "image"), str(mount)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own whose power can be cut."""
+    with own_disk(tmp_path) as mount:
+        yield mount
 
 
 def test_what_was_promised_outlives_a_power_cut_and_what_was_removed_does_not(disk: Path) -> None:
-    try:
-        store = disk / "store"
-        store.mkdir()
-        (store / "a.jpg").write_bytes(content_of(3))
-        spool = written(disk / "state" / "spool", 1, 2)
-        spool.write(record_of(3), store / "a.jpg")
-        spool.sync()
-        spool.remove({record_of(1).ticket: record_of(1).content_name})
-        # Never promised: nobody waited for the disk.
-        (disk / "state" / "spool" / record_of(4).content_name).write_bytes(content_of(4))
-        cut_power(disk)
-        after = Spool(directory=disk / "state" / "spool")
-        found = after.open()
-        assert (found.records, found.damaged) == ([record_of(2), record_of(3)], [])
-        for number in (2, 3):
-            assert (disk / "state" / "spool" / record_of(number).content_name).read_bytes() == content_of(
-                number
-            )
-        assert len(list((disk / "state" / "spool").iterdir())) == 4
-    finally:
-        subprocess.run(["umount", str(disk)], check=False)
+    store = disk / "store"
+    store.mkdir()
+    (store / "a.jpg").write_bytes(content_of(3))
+    spool = written(disk / "state" / "spool", 1, 2)
+    spool.write(record_of(3), store / "a.jpg")
+    spool.sync()
+    spool.remove({record_of(1).ticket: record_of(1).content_name})
+    # Never promised: nobody waited for the disk.
+    (disk / "state" / "spool" / record_of(4).content_name).write_bytes(content_of(4))
+    cut_power(disk)
+    mounted_again(disk)
+    found = Spool(directory=disk / "state" / "spool").open()
+    assert (found.records, found.damaged) == ([record_of(2), record_of(3)], [])
+    for number in (2, 3):
+        kept = disk / "state" / "spool" / record_of(number).content_name
+        assert kept.read_bytes() == content_of(number)
+    assert len(list((disk / "state" / "spool").iterdir())) == 4
 
 
 def test_a_power_cut_at_any_moment_of_adding_loses_no_promise_and_reports_no_damage(disk: Path) -> None:
@@ -283,23 +223,18 @@ def test_a_power_cut_at_any_moment_of_adding_loses_no_promise_and_reports_no_dam
         except StorageError:
             pass
 
-    try:
-        spool = written(disk / "spool")
-        threads = [threading.Thread(target=add, args=(spool, first)) for first in range(4)]
-        for thread in threads:
-            thread.start()
-        while len(promised) < 25:
-            os.sched_yield()
-        subprocess.run(["python3", "-c", POWER_CUT, str(disk)], check=True)
-        stop.set()
-        for thread in threads:
-            thread.join(10)
-        at_the_cut = list(promised)
-        subprocess.run(["umount", str(disk)], check=True)
-        image = str(disk.parent / "image")
-        subprocess.run(["mount", "-o", "loop", image, str(disk)], check=True)
-        found = Spool(directory=disk / "spool").open()
-        assert found.damaged == []
-        assert {record_of(number).ticket for number in at_the_cut} <= {r.ticket for r in found.records}
-    finally:
-        subprocess.run(["umount", str(disk)], check=False)
+    spool = written(disk / "spool")
+    threads = [threading.Thread(target=add, args=(spool, first)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(promised) < 25:
+        os.sched_yield()
+    cut_power(disk)
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    at_the_cut = list(promised)
+    mounted_again(disk)
+    found = Spool(directory=disk / "spool").open()
+    assert found.damaged == []
+    assert {record_of(number).ticket for number in at_the_cut} <= {r.ticket for r in found.records}

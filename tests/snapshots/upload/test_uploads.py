@@ -38,6 +38,18 @@ async def test_a_picture_comes_with_all_that_is_said_of_it(server: UploadServer,
         assert list((tmp_path / "spool").iterdir()) == []
 
 
+async def test_a_header_of_the_owner_comes_in_place_of_the_agent_s(
+    server: UploadServer, tmp_path: Path
+) -> None:
+    headers = {"content-type": "application/x-porch", "ACCEPT": "x/y", "X-Checksum": "none"}
+    async with Owner(tmp_path / "spool", url=url_of(server), headers=headers) as owner:
+        await owner.add(1)
+        await owner.done(1)
+    [seen] = server.seen
+    assert seen.headers.items() >= {(name.lower(), value) for name, value in headers.items()}
+    assert len(seen.names) == len(set(seen.names))
+
+
 async def test_what_is_added_is_on_disk_and_in_status(tmp_path: Path) -> None:
     async with Owner(
         tmp_path / "spool", url="http://127.0.0.1:9/{id}", retry_base_s=60, retry_cap_s=60
@@ -45,7 +57,8 @@ async def test_what_is_added_is_on_disk_and_in_status(tmp_path: Path) -> None:
         tickets = [await owner.add(number) for number in (2, 1)]
         names = {file.name for file in (tmp_path / "spool").iterdir()}
         assert names == {f"{ticket}.{kind}" for ticket in tickets for kind in ("jpg", "json")}
-        await until(lambda: owner.status.last_error, "an error")
+        # Both may have been on their way when the first one failed.
+        await until(lambda: owner.status.last_error and not owner.status.uploading, "an error")
         status = owner.status
         assert (status.state, status.waiting, status.uploading) == ("backing_off", 2, 0)
         assert status.bytes == 6000
@@ -250,6 +263,20 @@ async def test_what_stands_in_the_way_of_a_folder_is_told(tmp_path: Path) -> Non
             await owner.add(1)
             event = await owner.parked()
             assert event["http_status"] == 409
+
+
+async def test_what_hangs_holds_up_nothing_that_may_go_later(server: UploadServer, tmp_path: Path) -> None:
+    with UploadServer() as other:
+        other.faults += [Fault(status=503, headers={"Retry-After": "1"})]
+        server.faults += [Fault(pause_s=60)]
+        config: dict[str, Any] = {"allow": [other.url], "allow_private": True, "concurrency": 2}
+        async with Owner(tmp_path / "spool", url=url_of(server), **config) as owner:
+            await owner.add(1, url=f"{other.url}/x")
+            await until(lambda: owner.status.last_error, "a refusal")
+            await owner.add(2)
+            await owner.done(1)
+            assert owner.status.uploading == 1
+            assert other.stored == {"/x": content_of(1)}
 
 
 async def test_the_bandwidth_is_kept(server: UploadServer, tmp_path: Path) -> None:
