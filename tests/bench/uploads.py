@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -23,7 +24,7 @@ from edge_agent.snapshots.upload.config import UploadConfig
 from edge_agent.snapshots.upload.uploads import Uploads
 from tests.snapshots.pictures import picture_of
 
-__all__ = ["plain_per_s", "server", "spooled_per_s"]
+__all__ = ["disk_per_s", "plain_per_s", "server", "spooled_per_s"]
 
 _HEADERS = {"Content-Type": "image/jpeg"}
 
@@ -48,6 +49,46 @@ def plain_per_s(url: str, pictures: list[tuple[Picture, bytes]], *, keep_alive: 
     for picture, content in pictures:
         put(f"{url}/plain/{picture.file_name}", data=content, headers=_HEADERS).raise_for_status()
     return len(pictures) / (time.perf_counter() - begun)
+
+
+def disk_per_s(
+    directory: Path, pictures: list[tuple[Picture, bytes]], *, threads: int, at_once: int
+) -> float:
+    """Write them down for good and clear them away, with nothing else to do; return how many a second.
+
+    It is what a spool has to have of the disk: two files each, whole before the second has its name, and the
+    second gone for good before the first; those that come at once share a wait for the directory.
+    """
+    place = directory / f"disk-{os.urandom(4).hex()}"
+    place.mkdir()
+    whole = os.open(place, os.O_RDONLY)
+
+    def keep(share: list[tuple[Picture, bytes]]) -> None:
+        for begin in range(0, len(share), at_once):
+            some = [(place / picture.id, content) for picture, content in share[begin : begin + at_once]]
+            files = []
+            for path, content in some:
+                for suffix, data in ((".jpg", content), (".new", bytes(700))):
+                    files.append(os.open(path.with_suffix(suffix), os.O_WRONLY | os.O_CREAT, 0o600))
+                    os.write(files[-1], data)
+            for descriptor in files:
+                os.fsync(descriptor)
+                os.close(descriptor)
+            for path, _ in some:
+                path.with_suffix(".new").rename(path.with_suffix(".json"))
+            os.fsync(whole)
+            for path, _ in some:
+                path.with_suffix(".json").unlink()
+            os.fsync(whole)
+            for path, _ in some:
+                path.with_suffix(".jpg").unlink()
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(keep, [pictures[number::threads] for number in range(threads)]))
+    took_s = time.perf_counter() - begun
+    os.close(whole)
+    return len(pictures) / took_s
 
 
 def spooled_per_s(

@@ -20,8 +20,8 @@ __all__ = ["Rounds"]
 T = TypeVar("T")
 # While one of them writes, the others wait for the disk.
 _THREADS: Final = 4
-# So many new ones, and so many bytes, share a round: the first do not wait for all that come at once.
-_AT_ONCE: Final = 16
+# So many new ones, and so many bytes, share a round: while it waits for the disk, others have theirs.
+_AT_ONCE: Final = 4
 _BYTES_AT_ONCE: Final = 1_000_000
 
 
