@@ -31,6 +31,7 @@ _ABSENT_CAP_S: Final = 1.0
 _TELL_S: Final = 0.2
 _LOOK_S: Final = 0.25  # how late a stop may be noticed
 _AHEAD_S: Final = 0.05
+_ANSWERS_S: Final = 2.0  # a camera that lives has answered by then, which is asked every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Publisher:
         source.say(mux.terms())
         mux.lend(source.say)
         status.lent()
-        ask_at_s = 0.0
+        ask_at_s, told_s = 0.0, self._monotonic()
         while not self._stop.is_set():
             now_s = self._monotonic()
             if now_s >= ask_at_s:
@@ -190,10 +191,13 @@ class Publisher:
                 ask_at_s = math.floor(now_s + _AHEAD_S) + 1 - _AHEAD_S
             ends = [source.fileno(), mux.fileno()]
             readable, _, _ = select.select(ends, [], [], min(_LOOK_S, ask_at_s - now_s))
-            mux.attend(self._monotonic(), heard=ends[1] in readable)
+            now_s, heard = self._monotonic(), ends[1] in readable
+            # A camera that answers no more asks the server nothing either, whose silence means nothing then.
+            if heard or now_s - told_s < _ANSWERS_S:
+                mux.attend(now_s, heard=heard)
             message = source.read() if ends[0] in readable else None
             if isinstance(message, Progress):
-                self._progress = message
+                self._progress, told_s = message, now_s
                 status.progressed(message)
                 self._last_message_s = max(self._last_message_s, message.last_s or 0.0)
             elif isinstance(message, Lost):

@@ -164,6 +164,8 @@ class RtspMux:
     def end_loan(self) -> None:
         """Write by oneself again: the camera has let go at a packet's end."""
         self._say = None
+        # What it was to ask the server it may have taken along.
+        self._waiting_since_s = None
         if self._client is not None:
             self._client.divert(None)
 

@@ -180,3 +180,16 @@ def test_while_it_is_lent_requests_go_by_way_of_the_camera(session: Any) -> None
     ]
     # One of the handshake.
     assert begun.server.methods("OPTIONS") == 1
+
+
+def test_a_question_that_was_left_with_the_camera_is_not_held_against_the_server(session: Any) -> None:
+    begun = session(Script())
+    begun.publish_for(4, answered=True)
+    begun.mux.lend(lambda _: None)
+    for _ in range(4):
+        begun.now_s += 1
+        begun.mux.attend(begun.now_s, heard=False)
+    # The camera was killed before it could say it to the server.
+    assert begun.mux.take_back(progress_of(begun.mux.terms().state, whole=True, final=False))
+    begun.now_s += 3
+    begun.publish_for(10, answered=True)

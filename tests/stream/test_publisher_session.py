@@ -1,0 +1,149 @@
+"""The publishing thread beside a camera that it has lent its session to, in driven time."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edge_agent.stream.loan import Ask, Insert, Said, Take
+from edge_agent.stream.packets import Arrived, PacketMessage, Progress, StreamFormat
+from edge_agent.stream.publisher_session import Publisher
+from edge_agent.stream.publisher_status import PublisherStatus
+from edge_agent.stream.retry import Retry
+from edge_agent.stream.rtp_stream import RtpStream
+from tests.stream.fakes import encoded
+
+FIRST = encoded(160, 120)[0]
+
+
+class Time:
+    """A clock that goes on by itself, a tenth of a second a look."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        self.now_s += 0.1
+        return self.now_s
+
+
+class Camera:
+    """The camera's end of the packets: a format, a keyframe, and answers for so long."""
+
+    def __init__(self, time: Time, *, answers_for_s: float) -> None:
+        self._time = time
+        self._until_s = time.now_s + answers_for_s
+        self._mine, self._other = socket.socketpair()
+        # There always is something to look at: no look waits in real time.
+        self._other.send(b"x")
+        self._begin: list[Arrived] = [
+            StreamFormat("h264", 160, 120, 30.0),
+            PacketMessage(FIRST.data, FIRST.pts_us, keyframe=True),
+        ]
+        self._asked = False
+        self.connected = True
+
+    def fileno(self) -> int:
+        return self._mine.fileno()
+
+    def say(self, said: Said) -> None:
+        self._asked = self._asked or isinstance(said, Ask)
+
+    def read(self) -> Arrived | None:
+        if self._begin:
+            return self._begin.pop(0)
+        now_s = self._time.now_s
+        if not self._asked or now_s > self._until_s:
+            return None
+        self._asked = False
+        return Progress(
+            packets=1,
+            bytes=1,
+            keyframes=0,
+            keyframe_interval_s=None,
+            last_s=now_s,
+            now_s=now_s,
+            blocked_s=0.0,
+            whole=True,
+            final=False,
+            rtp={},
+        )
+
+    def connect(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._mine.close()
+        self._other.close()
+
+
+class Session:
+    """A session that can be lent, and when the server was listened to."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._mine, self._server = socket.socketpair()
+        self.attended: list[float] = []
+        self.established = True
+
+    @property
+    def lendable(self) -> Any:
+        return self
+
+    def fileno(self) -> int:
+        return self._mine.fileno()
+
+    def terms(self) -> Take:
+        return Take(RtpStream.begun(chance=random.Random(1)).state(), 0)
+
+    def lend(self, say: Callable[[Insert], None]) -> None:
+        pass
+
+    def attend(self, now_s: float, *, heard: bool) -> None:
+        assert not heard
+        self.attended.append(now_s)
+
+    def take_back(self, _progress: Progress | None) -> bool:
+        return True
+
+    def connect(self) -> None:
+        pass
+
+    def write(self, packet: PacketMessage, *, now_s: float) -> None:
+        pass
+
+    def close(self) -> None:
+        self._mine.close()
+        self._server.close()
+        self._stop.set()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def test_the_server_is_not_blamed_for_a_camera_that_answers_no_more(time: Time) -> None:
+    stop = threading.Event()
+    camera: Any = Camera(time, answers_for_s=10.0)
+    session: Any = Session(stop)
+    status = PublisherStatus(monotonic=time)
+    Publisher(
+        source=camera,
+        open_mux=lambda _: session,
+        status=status,
+        retry=Retry(chance=random.Random(1)),
+        stop=stop,
+        monotonic=time,
+    ).run()
+    told = []
+    while (beat := status.next_beat(0)).state != "stopped":
+        told.append((beat.state, beat.reason))
+    assert told[-1] == ("waiting", "no packets from the camera for 5 s")
+    # What is asked of the server goes by way of the camera, too: from then on nothing says that it is silent.
+    assert 1009.0 < session.attended[-1] < 1013.0
