@@ -70,7 +70,7 @@ bench: $(BIN)/.dev ## Measure latency, start, memory and CPU beside their yardst
 
 crash: $(BIN)/.dev ## Kill an uploader and a whole agent 500 times, count what is kept; half an hour; ARGS='uploader'
 	@$(BIN)/python -m tests.crash $(ARGS)
-faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; EDGE_AGENT_MEDIAMTX names a MediaMTX
+faults: $(BIN)/.dev ## Break the stream's server in every way, slowly; MEDIAMTX_EXECUTABLE names a MediaMTX
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 machine-faults: $(BIN)/.dev ## Break the machine and its broker in every way, slowly; namespaces take root; some minutes

@@ -25,8 +25,8 @@ _ANY_PATH = "paths:\n  all_others:\n"
 
 
 def mediamtx_executable() -> str | None:
-    """Return where MediaMTX is: what EDGE_AGENT_MEDIAMTX names, or in PATH."""
-    return os.environ.get("EDGE_AGENT_MEDIAMTX") or shutil.which("mediamtx")
+    """Return where MediaMTX is: what MEDIAMTX_EXECUTABLE names, or in PATH."""
+    return os.environ.get("MEDIAMTX_EXECUTABLE") or shutil.which("mediamtx")
 
 
 class MediaMtx:

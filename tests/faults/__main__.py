@@ -1,6 +1,6 @@
 """`make faults`: the slow part of the fault suite, against the suite's own receiver and a real MediaMTX.
 
-EDGE_AGENT_MEDIAMTX names MediaMTX's executable; without it that half is left out, and said to be.
+MEDIAMTX_EXECUTABLE names MediaMTX's executable; without it that half is left out, and said to be.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def main() -> int:
     say("the suite's own receiver")
     outcomes = suffer_all(Own())
     say(table(outcomes))
-    executable = mediamtx_executable(os.environ.get("EDGE_AGENT_MEDIAMTX"))
+    executable = mediamtx_executable(os.environ.get("MEDIAMTX_EXECUTABLE"))
     if executable is None:
-        say("MediaMTX is left out: EDGE_AGENT_MEDIAMTX names no executable")
+        say("MediaMTX is left out: MEDIAMTX_EXECUTABLE names no executable")
     else:
         say("MediaMTX")
         with tempfile.TemporaryDirectory() as directory:

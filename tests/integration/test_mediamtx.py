@@ -20,7 +20,7 @@ from tests.rtsp_servers import wait_until
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(
-        mediamtx_executable() is None, reason="needs MediaMTX in PATH or named by EDGE_AGENT_MEDIAMTX"
+        mediamtx_executable() is None, reason="needs MediaMTX in PATH or named by MEDIAMTX_EXECUTABLE"
     ),
 ]
 

@@ -2,7 +2,7 @@
 # The package on a Debian 13 that has really booted: systemd is PID 1 in a container made by systemd-nspawn.
 #
 # Sourced by `run`, whose functions and names it uses. The machine has a network of its own, which is nothing but a
-# loopback, with a broker on it: MediaMTX can have its usual ports. EDGE_AGENT_MEDIAMTX names an executable MediaMTX;
+# loopback, with a broker on it: MediaMTX can have its usual ports. MEDIAMTX_EXECUTABLE names an executable MediaMTX;
 # without it its unit is left out.
 
 # can_boot: or say why this machine cannot, and end with 77.
@@ -152,7 +152,7 @@ booted() {
   recovers
   several
   upgraded
-  if [ -n "${EDGE_AGENT_MEDIAMTX:-}" ]; then mediamtx; else step "MediaMTX is left out: EDGE_AGENT_MEDIAMTX names none"; fi
+  if [ -n "${MEDIAMTX_EXECUTABLE:-}" ]; then mediamtx; else step "MediaMTX is left out: MEDIAMTX_EXECUTABLE names none"; fi
   rebooted
   purged
   shut_down
@@ -322,7 +322,7 @@ upgraded() {
 
 mediamtx() {
   step "MediaMTX beside it, with its unit and configuration"
-  install -D -m 755 "$EDGE_AGENT_MEDIAMTX" "$root/usr/local/bin/mediamtx"
+  install -D -m 755 "$MEDIAMTX_EXECUTABLE" "$root/usr/local/bin/mediamtx"
   inside cp /usr/share/doc/edge-agent/examples/mediamtx.service /etc/systemd/system/
   inside sh -c 'mkdir -p /usr/local/etc && sed s/porch/front-door/g /usr/share/doc/edge-agent/examples/mediamtx.yml >/usr/local/etc/mediamtx.yml'
   inside systemctl daemon-reload
