@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -194,10 +195,10 @@ class RtspMux:
         connection, self._connection = self._connection, None
         datagrams, self._datagrams = self._datagrams, None
         say, self._say = self._say, None
-        with contextlib.suppress(StreamTargetError, ProcessError, OSError):
+        with contextlib.suppress(StreamTargetError, OSError):
             if client is not None and not self._broken:
                 if say is not None:
-                    client.divert(lambda data: say(Insert(data, last=True)))
+                    client.divert(partial(_say_last, client, say))
                 client.be_patient(_FAREWELL_S)
                 client.request("TEARDOWN", self._url)
         for end in (connection, *(datagrams or ())):
@@ -262,6 +263,14 @@ class RtspMux:
             if self._waiting_since_s is None:
                 self._waiting_since_s = now_s
                 client.ask("OPTIONS", self._url)
+
+
+def _say_last(client: RtspClient, say: Callable[[Insert], None], data: bytes) -> None:
+    try:
+        say(Insert(data, last=True))
+    except ProcessError:
+        # The camera is gone, as at the agent's end, and has let go of the connection.
+        client.send(data)
 
 
 def _request_url(target: StreamUrl) -> tuple[str, Credentials | None]:

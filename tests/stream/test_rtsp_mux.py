@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.errors import ProcessError
 from edge_agent.stream.loan import Insert
 from edge_agent.stream.mux import StreamTargetError
 from edge_agent.stream.packets import PacketMessage, Progress
@@ -193,3 +194,15 @@ def test_a_question_that_was_left_with_the_camera_is_not_held_against_the_server
     assert begun.mux.take_back(progress_of(begun.mux.terms().state, whole=True, final=False))
     begun.now_s += 3
     begun.publish_for(10, answered=True)
+
+
+def test_the_session_is_torn_down_also_when_the_camera_went_first(session: Any) -> None:
+    begun = session(Script())
+    begun.write(0)
+
+    def gone(_: Insert) -> None:
+        raise ProcessError("the camera's packets have ended")
+
+    begun.mux.lend(gone)
+    begun.mux.close()
+    assert begun.server.methods("TEARDOWN") == 1
