@@ -60,6 +60,11 @@ class PacketSource:
         self._socket = connection
         return True
 
+    @property
+    def pending(self) -> bool:
+        """Whether more has come than was read, of which `fileno` tells nothing."""
+        return self._begin < self._end
+
     def fileno(self) -> int:
         """Return the descriptor, which is readable when there is something to read, -1 for none."""
         return -1 if self._socket is None else self._socket.fileno()

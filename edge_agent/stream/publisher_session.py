@@ -190,12 +190,13 @@ class Publisher:
                 # Just before the beat, which is on the whole seconds, and no older than need be.
                 ask_at_s = math.floor(now_s + _AHEAD_S) + 1 - _AHEAD_S
             ends = [source.fileno(), mux.fileno()]
-            readable, _, _ = select.select(ends, [], [], min(_LOOK_S, ask_at_s - now_s))
+            wait_s = 0.0 if source.pending else min(_LOOK_S, ask_at_s - now_s)
+            readable, _, _ = select.select(ends, [], [], wait_s)
             now_s, heard = self._monotonic(), ends[1] in readable
             # A camera that answers no more asks the server nothing either, whose silence means nothing then.
             if heard or now_s - told_s < _ANSWERS_S:
                 mux.attend(now_s, heard=heard)
-            message = source.read() if ends[0] in readable else None
+            message = source.read() if source.pending or ends[0] in readable else None
             if isinstance(message, Progress):
                 self._progress, told_s = message, now_s
                 status.progressed(message)

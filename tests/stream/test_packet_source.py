@@ -41,6 +41,16 @@ def test_messages_that_come_in_crumbs(peers: tuple[PacketSource, socket.socket])
     assert source.read() is None
 
 
+def test_what_came_with_another_one_is_told_of(peers: tuple[PacketSource, socket.socket]) -> None:
+    source, camera = peers
+    assert not source.pending
+    camera.sendall(b"".join(encode_packet(b"abc", pts_us=n, keyframe=True) for n in range(2)))
+    assert source.read() == PacketMessage(b"abc", 0, keyframe=True)
+    assert source.pending
+    assert source.read() == PacketMessage(b"abc", 1, keyframe=True)
+    assert not source.pending
+
+
 def test_a_message_by_halves_is_not_lost(peers: tuple[PacketSource, socket.socket]) -> None:
     source, camera = peers
     frame = encode_packet(bytes(1000), pts_us=1, keyframe=False)

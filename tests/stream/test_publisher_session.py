@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from edge_agent.stream.loan import Ask, Insert, Said, Take
-from edge_agent.stream.packets import Arrived, PacketMessage, Progress, StreamFormat
+from edge_agent.stream.mux import StreamTargetError
+from edge_agent.stream.packets import Arrived, Lost, PacketMessage, Progress, StreamFormat
 from edge_agent.stream.publisher_session import Publisher
 from edge_agent.stream.publisher_status import PublisherStatus
 from edge_agent.stream.retry import Retry
@@ -35,7 +37,7 @@ class Time:
 class Camera:
     """The camera's end of the packets: a format, a keyframe, and answers for so long."""
 
-    def __init__(self, time: Time, *, answers_for_s: float) -> None:
+    def __init__(self, time: Time, *, answers_for_s: float, then: Sequence[Arrived] = ()) -> None:
         self._time = time
         self._until_s = time.now_s + answers_for_s
         self._mine, self._other = socket.socketpair()
@@ -45,8 +47,13 @@ class Camera:
             StreamFormat("h264", 160, 120, 30.0),
             PacketMessage(FIRST.data, FIRST.pts_us, keyframe=True),
         ]
+        self._then = list(then)
         self._asked = False
         self.connected = True
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._begin)
 
     def fileno(self) -> int:
         return self._mine.fileno()
@@ -61,6 +68,10 @@ class Camera:
         if not self._asked or now_s > self._until_s:
             return None
         self._asked = False
+        if self._then:
+            # With one look all of it has come: there is nothing more to be seen from outside.
+            self._mine.recv(1)
+            self._begin, self._then = self._then, []
         return Progress(
             packets=1,
             bytes=1,
@@ -108,6 +119,9 @@ class Session:
         assert not heard
         self.attended.append(now_s)
 
+    def broke(self, number: int) -> StreamTargetError:
+        return StreamTargetError(f"error {number}", code="stream_timeout")
+
     def take_back(self, _progress: Progress | None) -> bool:
         return True
 
@@ -128,9 +142,9 @@ def time() -> Time:
     return Time()
 
 
-def test_the_server_is_not_blamed_for_a_camera_that_answers_no_more(time: Time) -> None:
+def told_by(time: Time, camera: Any) -> tuple[list[tuple[str, str | None]], Session]:
+    """Publish until the session ends; return the states that were told, and the session."""
     stop = threading.Event()
-    camera: Any = Camera(time, answers_for_s=10.0)
     session: Any = Session(stop)
     status = PublisherStatus(monotonic=time)
     Publisher(
@@ -141,9 +155,19 @@ def test_the_server_is_not_blamed_for_a_camera_that_answers_no_more(time: Time) 
         stop=stop,
         monotonic=time,
     ).run()
-    told = []
+    told: list[tuple[str, str | None]] = []
     while (beat := status.next_beat(0)).state != "stopped":
         told.append((beat.state, beat.reason))
+    return told, session
+
+
+def test_the_server_is_not_blamed_for_a_camera_that_answers_no_more(time: Time) -> None:
+    told, session = told_by(time, Camera(time, answers_for_s=10.0))
     assert told[-1] == ("waiting", "no packets from the camera for 5 s")
     # What is asked of the server goes by way of the camera, too: from then on nothing says that it is silent.
     assert 1009.0 < session.attended[-1] < 1013.0
+
+
+def test_what_came_together_is_not_left_lying(time: Time) -> None:
+    told, _ = told_by(time, Camera(time, answers_for_s=10.0, then=[Lost(errno.EAGAIN)]))
+    assert told[-1] == ("failed", f"error {errno.EAGAIN}")
