@@ -113,13 +113,13 @@ class Consumer:
     def send(self, packet: EncodedPacket) -> int:
         """Send a packet that was let by; return the bytes that were taken, what was not is the rest."""
         data, pts_us, keyframe = packet.data, packet.pts_us, packet.keyframe
-        loan = self._loan
+        loan, now_s = self._loan, time.monotonic()
         parts: list[bytes | memoryview]
         if loan is None:
             parts = [packet_header(len(data), pts_us=pts_us, keyframe=keyframe), data]
             size_bytes = len(parts[0]) + len(data)
         else:
-            parts, size_bytes = loan.rtp.packets(PacketMessage(data, pts_us, keyframe), time.monotonic())
+            parts, size_bytes = loan.rtp.packets(PacketMessage(data, pts_us, keyframe), now_s)
             if len(parts) > _MAX_PARTS:
                 parts = [b"".join(parts)]
         self._sending = (len(data), pts_us, keyframe)
@@ -131,7 +131,7 @@ class Consumer:
             count = 0
         if count < size_bytes:
             self.rest = memoryview(b"".join(parts))
-        self.sent(count)
+        self.sent(count, now_s)
         return count
 
     def load(self) -> bool:
@@ -159,11 +159,11 @@ class Consumer:
         self.rest = memoryview(frame)
         return True
 
-    def sent(self, count: int) -> None:
-        """Note that so many bytes of the rest were taken."""
+    def sent(self, count: int, now_s: float) -> None:
+        """Note that so many bytes of the rest were taken, at `now_s` (monotonic)."""
         loan = self._loan
         if loan is not None and count:
-            loan.taken_s = time.monotonic()
+            loan.taken_s = now_s
         if self.rest:
             self.rest = self.rest[count:]
             if self.rest:

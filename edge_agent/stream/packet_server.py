@@ -15,6 +15,7 @@ import os
 import selectors
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,9 +133,10 @@ class PacketServer:
                 # Mostly everything before was taken, and waking up the thread would cost more than this.
                 if fits and consumer.lets_by(size_bytes, keyframe=keyframe):
                     self._count_sent(consumer, consumer.send(packet))
+                    waits = waits or bool(consumer.rest)
                 else:
                     asked = self._queued(consumer, packet) or asked
-                waits = waits or consumer.has_work
+                    waits = waits or consumer.has_work
             if waits:
                 self._notify()
         if asked:
@@ -295,7 +297,7 @@ class PacketServer:
                 self._broke(consumer, out, error)
                 continue
             with self._lock:
-                consumer.sent(count)
+                consumer.sent(count, time.monotonic())
                 self._count_sent(consumer, count)
         self._wait_for(consumer, None)
 
