@@ -101,7 +101,8 @@ class PublisherBeat:
     """How the publisher is at this moment; ages are in seconds up to the beat's making.
 
     `phase` is the blocking call that the publishing thread is inside and `phase_age_s` for how long: a
-    write has no limit of its own, so the agent ends a publisher that is inside one for too long.
+    write has no limit of its own, so the agent ends a publisher that is inside one for too long. Where the
+    camera writes by itself, `write` means that the server has yet to take something, since then.
     `sessions` counts handshakes that succeeded, `attempts` those tried since the last success. `fps` and
     `bitrate_bps` are measured over the last three seconds of what was written out, `keyframe_interval_s` is
     between the last two keyframes by the camera's clock.

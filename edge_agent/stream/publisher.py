@@ -1,7 +1,8 @@
 """The publisher child: `python -m edge_agent.stream.publisher FD`, where FD is its end of the channel.
 
-It takes packets from the camera child and writes them to the stream's target. Its publishing thread is the
-main one; two small ones talk to the agent, which ends the process when the main thread hangs.
+It opens the session with the stream's target, and lends its connection to the camera child, which writes its
+packets to it (see `loan`); where that cannot be, it takes them from there and writes them itself. Its
+publishing thread is the main one; two small ones talk to the agent, which ends the process when that hangs.
 """
 
 from __future__ import annotations
