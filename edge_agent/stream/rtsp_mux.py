@@ -201,6 +201,10 @@ class RtspMux:
                     client.divert(partial(_say_last, client, say))
                 client.be_patient(_FAREWELL_S)
                 client.request("TEARDOWN", self._url)
+        if connection is not None:
+            # Closing alone would leave it open where a camera that hangs still holds it.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for end in (connection, *(datagrams or ())):
             if end is not None:
                 with contextlib.suppress(OSError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import select
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,3 +208,17 @@ def test_the_session_is_torn_down_also_when_the_camera_went_first(session: Any) 
     begun.mux.lend(gone)
     begun.mux.close()
     assert begun.server.methods("TEARDOWN") == 1
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["proper", "broken"])
+def test_the_connection_ends_with_the_session_also_where_a_camera_that_hangs_holds_it(
+    session: Any, broken: bool
+) -> None:
+    begun = session(Script())
+    begun.write(0)
+    with socket.socket(fileno=os.dup(begun.mux.fileno())) as held:
+        begun.mux.lend(lambda _: None)
+        begun.mux.take_back(progress_of(begun.mux.terms().state, whole=not broken, final=False))
+        begun.mux.close()
+        with pytest.raises(BrokenPipeError):
+            held.send(b"$")
