@@ -87,6 +87,7 @@ class Consumer:
         self._inserts: deque[Insert] = deque()
         self._sending: tuple[int, int, bool] = (0, 0, False)
         self._ends_loan = False
+        self._met: OSError | None = None
 
     @property
     def out(self) -> socket.socket:
@@ -126,13 +127,22 @@ class Consumer:
         self.rest_is_packet = True
         try:
             count = self.out.sendmsg(parts, (), _FLAGS)
-        except OSError:
-            # It is full, or gone: the thread will see.
+        except BlockingIOError:
             count = 0
+        except OSError as error:
+            # The system says it once, and here is nobody to do something about it: the thread will.
+            count, self._met = 0, error
         if count < size_bytes:
             self.rest = memoryview(b"".join(parts))
         self.sent(count, now_s)
         return count
+
+    def send_rest(self) -> int:
+        """Send what is left of what is under way; return the bytes that were taken. Raises OSError."""
+        met, self._met = self._met, None
+        if met is not None:
+            raise met
+        return self.out.send(self.rest, _FLAGS)
 
     def load(self) -> bool:
         """Take what is next where nothing is under way. Whether there is a rest to send."""
@@ -214,7 +224,7 @@ class Consumer:
         if self._loan is not None:
             self._loan.is_over = True
         lost = int(self.rest_is_packet and bool(self.rest))
-        self.rest = memoryview(b"")
+        self.rest, self._met = memoryview(b""), None
         self._inserts.clear()
         self._holding = True
         return lost

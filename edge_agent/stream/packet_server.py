@@ -289,7 +289,7 @@ class PacketServer:
         while consumer in self._consumers and self._load(consumer):
             out = consumer.out
             try:
-                count = out.send(consumer.rest, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+                count = consumer.send_rest()
             except BlockingIOError:
                 self._wait_for(consumer, out)
                 return

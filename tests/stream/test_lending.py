@@ -30,13 +30,13 @@ VGA = StreamFormat("h264", 640, 480, 30.0)
 class Lender:
     """A publisher at a camera's packet server, and the server whose connection it lends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ends: tuple[socket.socket, socket.socket]) -> None:
         self.keyframes_asked = 0
         self.camera = PacketServer(
             listener=listen(path), request_keyframe=self._count, max_packets=10, max_bytes=4_000_000
         )
         self.source = PacketSource(path=str(path))
-        self.mine, self.server = socket.socketpair()
+        self.mine, self.server = ends
         self.server.settimeout(10)
         self.rtp = RtpStream.begun(chance=random.Random(3))
         assert self.source.connect()
@@ -112,7 +112,17 @@ def open_descriptors() -> int:
 
 @pytest.fixture
 def lender(packet_socket: Path) -> Iterator[Lender]:
-    lender = Lender(packet_socket)
+    lender = Lender(packet_socket, socket.socketpair())
+    yield lender
+    lender.close()
+
+
+@pytest.fixture
+def tcp_lender(packet_socket: Path) -> Iterator[Lender]:
+    """Return one at a server of TCP, whose errors the system tells but once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        mine = socket.create_connection(listener.getsockname())
+        lender = Lender(packet_socket, (mine, listener.accept()[0]))
     yield lender
     lender.close()
 
@@ -236,6 +246,17 @@ def test_a_connection_that_broke_is_told_at_once(lender: Lender) -> None:
     lender.publish(1)
     lost = lender.next()
     assert lost == Lost(errno.EPIPE)
+
+
+def test_the_error_that_a_packet_met_at_once_is_the_one_that_is_told(tcp_lender: Lender) -> None:
+    tcp_lender.begin()
+    tcp_lender.publish(1)
+    tcp_lender.received()
+    # Nothing waits: the next packet is written by the frame loop itself, and meets the reset.
+    tcp_lender.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    tcp_lender.server.close()
+    tcp_lender.publish(2)
+    assert tcp_lender.next() == Lost(errno.ECONNRESET)
 
 
 def test_a_publisher_that_is_gone_takes_its_connection_along(lender: Lender) -> None:
