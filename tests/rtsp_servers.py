@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -135,6 +136,13 @@ class ScriptedRtspServer:
         for connection in tuple(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """End every connection as a machine does that knows nothing of it any more."""
+        for connection in tuple(self._open):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Its thread reads: only with that at an end the kernel closes it.
+            connection.shutdown(socket.SHUT_RD)
 
     def close(self) -> None:
         """End every connection."""

@@ -14,11 +14,16 @@ __all__ = ["Lendable", "Mux", "StreamTargetError"]
 
 
 class StreamTargetError(StreamError):
-    """A session with the stream's target could not be had, or broke; the code is one of StreamCode."""
+    """A session with the stream's target could not be had, or broke; the code is one of StreamCode.
 
-    def __init__(self, message: str, *, code: StreamCode) -> None:
+    `second_hand`: only that the connection is over was heard. What it broke of was told to another that holds
+    it: the system tells that once.
+    """
+
+    def __init__(self, message: str, *, code: StreamCode, second_hand: bool = False) -> None:
         super().__init__(message, code=code)
         self.stream_code: StreamCode = code
+        self.second_hand = second_hand
 
 
 class Mux(Protocol):

@@ -31,6 +31,7 @@ _ABSENT_CAP_S: Final = 1.0
 _TELL_S: Final = 0.2
 _LOOK_S: Final = 0.25  # how late a stop may be noticed
 _AHEAD_S: Final = 0.05
+_LOST_S: Final = 1.0  # a camera whose connection broke has said so by then
 _ANSWERS_S: Final = 2.0  # a camera that lives has answered by then, which is asked every second
 
 
@@ -195,7 +196,7 @@ class Publisher:
             now_s, heard = self._monotonic(), ends[1] in readable
             # A camera that answers no more asks the server nothing either, whose silence means nothing then.
             if heard or now_s - told_s < _ANSWERS_S:
-                mux.attend(now_s, heard=heard)
+                self._attend(mux, now_s, heard=heard)
             message = source.read() if source.pending or ends[0] in readable else None
             if isinstance(message, Progress):
                 self._progress, told_s = message, now_s
@@ -211,6 +212,29 @@ class Publisher:
             elif self._is_silent():
                 mux.take_back(self._progress)
                 return None
+        return None
+
+    def _attend(self, mux: Lendable, now_s: float, *, heard: bool) -> None:
+        try:
+            mux.attend(now_s, heard=heard)
+        except StreamTargetError as error:
+            lost = self._await_lost() if error.second_hand else None
+            if lost is None:
+                raise
+            raise mux.broke(lost.errno) from error
+
+    def _await_lost(self) -> Lost | None:
+        """Return what the camera met at the lent connection's end, None where it does not say so in time."""
+        give_up_s = self._monotonic() + _LOST_S
+        try:
+            while self._monotonic() < give_up_s:
+                message = self._source.read()
+                if isinstance(message, Lost):
+                    return message
+                if isinstance(message, Progress):
+                    self._status.progressed(message)
+        except ProcessError as error:
+            logger.info("%s", error)
         return None
 
     def _is_silent(self) -> bool:

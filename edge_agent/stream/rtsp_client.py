@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -24,6 +25,7 @@ _MAX_BODY_BYTES: Final = 64 * 1024
 _CHUNK_BYTES: Final = 16 * 1024
 _FRAME_BYTES: Final = 4
 _MAX_PARTS: Final = 1000  # the kernel's own limit is 1024
+_TCP_CLOSE: Final = 7  # of the kernel's states; one that the other side ended is in CLOSE_WAIT
 _STATUS: Final = re.compile(r"RTSP/\d\.\d (\d{3}) ?(.*)")
 _UNKNOWN: Final[StreamCode] = "stream_rejected"
 _CODES: Final[dict[int, StreamCode]] = {
@@ -212,7 +214,9 @@ class RtspClient:
     def _take(self, chunk: bytes) -> None:
         if not chunk:
             raise StreamTargetError(
-                f"{self._target}: the connection was lost (the server hung up)", code="stream_unreachable"
+                f"{self._target}: the connection was lost (the server hung up)",
+                code="stream_unreachable",
+                second_hand=_has_failed(self._connection),
             )
         self._buffer += chunk
 
@@ -251,3 +255,10 @@ class RtspClient:
 
 def _is_text(buffer: bytearray) -> bool:
     return all(byte >= 32 or byte in b"\r\n\t" for byte in buffer[:64])
+
+
+def _has_failed(connection: socket.socket) -> bool:
+    """Whether a connection is over by an error, and not because the other side ended it."""
+    with contextlib.suppress(OSError):
+        return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+    return False

@@ -96,9 +96,12 @@ class Camera:
 class Session:
     """A session that can be lent, and when the server was listened to."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, hears: StreamTargetError | None) -> None:
         self._stop = stop
+        self._hears = hears
         self._mine, self._server = socket.socketpair()
+        if hears is not None:
+            self._server.close()
         self.attended: list[float] = []
         self.established = True
 
@@ -116,8 +119,10 @@ class Session:
         pass
 
     def attend(self, now_s: float, *, heard: bool) -> None:
-        assert not heard
+        assert heard == (self._hears is not None)
         self.attended.append(now_s)
+        if self._hears is not None:
+            raise self._hears
 
     def broke(self, number: int) -> StreamTargetError:
         return StreamTargetError(f"error {number}", code="stream_timeout")
@@ -142,10 +147,15 @@ def time() -> Time:
     return Time()
 
 
-def told_by(time: Time, camera: Any) -> tuple[list[tuple[str, str | None]], Session]:
-    """Publish until the session ends; return the states that were told, and the session."""
+def told_by(
+    time: Time, camera: Any, hears: StreamTargetError | None = None
+) -> tuple[list[tuple[str, str | None]], Session]:
+    """Publish until the session ends; return the states that were told, and the session.
+
+    `hears` is what comes of listening to the server, which says something at once then.
+    """
     stop = threading.Event()
-    session: Any = Session(stop)
+    session: Any = Session(stop, hears)
     status = PublisherStatus(monotonic=time)
     Publisher(
         source=camera,
@@ -171,3 +181,25 @@ def test_the_server_is_not_blamed_for_a_camera_that_answers_no_more(time: Time) 
 def test_what_came_together_is_not_left_lying(time: Time) -> None:
     told, _ = told_by(time, Camera(time, answers_for_s=10.0, then=[Lost(errno.EAGAIN)]))
     assert told[-1] == ("failed", f"error {errno.EAGAIN}")
+
+
+HUNG_UP = StreamTargetError("the server hung up", code="stream_unreachable", second_hand=True)
+
+
+def test_what_the_system_told_the_camera_of_the_end_is_what_counts(time: Time) -> None:
+    camera = Camera(time, answers_for_s=10.0, then=[Lost(errno.ETIMEDOUT)])
+    told, _ = told_by(time, camera, HUNG_UP)
+    assert told[-1] == ("failed", f"error {errno.ETIMEDOUT}")
+
+
+def test_a_camera_that_never_says_what_it_was_is_not_waited_for_long(time: Time) -> None:
+    begun_s = time.now_s
+    told, _ = told_by(time, Camera(time, answers_for_s=10.0), HUNG_UP)
+    assert told[-1] == ("failed", "the server hung up")
+    assert time.now_s - begun_s < 5
+
+
+def test_an_end_at_first_hand_waits_for_nobody(time: Time) -> None:
+    camera = Camera(time, answers_for_s=10.0, then=[Lost(errno.EPIPE)])
+    told, _ = told_by(time, camera, StreamTargetError("it hung up", code="stream_unreachable"))
+    assert told[-1] == ("failed", "it hung up")

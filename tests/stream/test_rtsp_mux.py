@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -222,3 +223,30 @@ def test_the_connection_ends_with_the_session_also_where_a_camera_that_hangs_hol
         begun.mux.close()
         with pytest.raises(BrokenPipeError):
             held.send(b"$")
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])
+def test_an_end_whose_reason_another_was_told_is_known_for_one(session: Any, reset: bool) -> None:
+    begun = session(Script())
+    begun.write(0)
+    if reset:
+        begun.server.reset()
+    else:
+        begun.server.close()
+    with socket.socket(fileno=os.dup(begun.mux.fileno())) as held:
+        assert select.select([held], [], [], 10)[0]
+        # The system tells an error once: here to the camera, which holds the connection as well.
+        assert held.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == (errno.ECONNRESET if reset else 0)
+        with pytest.raises(StreamTargetError) as caught:
+            begun.mux.attend(begun.now_s, heard=True)
+    assert caught.value.second_hand == reset
+
+
+def test_an_end_whose_reason_was_told_here_is_at_first_hand(session: Any) -> None:
+    begun = session(Script())
+    begun.write(0)
+    begun.server.reset()
+    assert select.select([begun.mux], [], [], 10)[0]
+    with pytest.raises(StreamTargetError, match="Connection reset by peer") as caught:
+        begun.mux.attend(begun.now_s, heard=True)
+    assert not caught.value.second_hand
