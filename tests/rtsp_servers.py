@@ -22,13 +22,14 @@ __all__ = ["ReceiverProcess", "Script", "ScriptedRtspServer", "free_port", "wait
 
 
 def wait_until(
-    condition: Callable[[], bool], *, timeout_s: float = 20.0, what: str = "the condition"
+    condition: Callable[[], bool], *, timeout_s: float = 20.0, what: str | Callable[[], str] = "the condition"
 ) -> None:
-    """Poll until `condition` holds; fail the test where it does not in time."""
+    """Poll until `condition` holds; fail the test where it does not in time, and say what, as it is then."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline_s:
-            raise AssertionError(f"{what} did not come about within {timeout_s:g} s")
+            name = what if isinstance(what, str) else what()
+            raise AssertionError(f"{name} did not come about within {timeout_s:g} s")
         time.sleep(0.02)
 
 
@@ -122,6 +123,8 @@ class ScriptedRtspServer:
         self._open: list[socket.socket] = []
         self._stopping = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", port))
+        # Soon full where nobody reads; set before the first, as a sender dawdles at a window that shrinks.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
         scheme = "rtsps" if script.tls else "rtsp"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/cam"
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -171,8 +174,6 @@ class ScriptedRtspServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            if self.script.stall:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             self._open.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 

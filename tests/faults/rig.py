@@ -85,7 +85,7 @@ class Rig:
         wait_until(
             lambda: bool(EXPECTED[fault] & self._told(outcome, mark, begun_s)),
             timeout_s=_DEADLINE_S,
-            what=f"a word about the fault '{fault}'; told was {outcome.told}",
+            what=lambda: f"a word about the fault '{fault}'; told was {outcome.told}",
         )
         self._ending.wait(max(0.0, begun_s + lasting_s - time.monotonic()))
         back_s = self.server.mend()

@@ -49,8 +49,9 @@ def test_the_stream_comes_back_and_status_tells_what_happened(
     outcomes.append(outcome)
     assert EXPECTED[fault] & outcome.codes()
     assert outcome.back_s < BACK_WITHIN_S
-    # It is told when it goes, perhaps once more when more is known, and when it is back.
-    states = [state for _, state, _ in outcome.told if state != "connecting"]
+    # It is told when it goes, perhaps once more when more is known, and when it is back; in between the bit
+    # rate may be told to follow what the server takes.
+    states = [state for _, state, _ in outcome.told if state in ("failed", "waiting", "publishing")]
     assert states[0] == "failed"
     assert states[-1] == "publishing"
     assert outcome.latency_ms[0] > 0
