@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from edge_agent import CONTRACT_VERSION, __version__
 from edge_agent.assembly import Assembly
@@ -46,6 +46,8 @@ from edge_agent.turns import Turns
 __all__ = ["Agent"]
 
 logger = logging.getLogger(__name__)
+
+_FAREWELL_S: Final = 2.0  # what the publishers get before the camera goes
 
 
 class Agent:
@@ -161,17 +163,21 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 living = [
                     tasks.create_task(self._camera.run(), name="camera"),
-                    tasks.create_task(self._stream.run(), name="stream"),
                     tasks.create_task(self._board.run(), name="status"),
                 ]
+                streams = [tasks.create_task(self._stream.run(), name="stream")]
                 if self._substream is not None:
-                    living.append(tasks.create_task(self._substream.run(), name="substream"))
+                    streams.append(tasks.create_task(self._substream.run(), name="substream"))
                 link = tasks.create_task(self._link.run(), name="link")
                 await self._stopped.wait()
                 # Commands that are under way are answered before the last word is said.
                 await self._dispatcher.stop()
                 self._availability.lost()
                 await self._link.stop(self._availability.message("stopped", self._epoch))
+                # What a publisher has to say to its server is written by the camera.
+                for stream in streams:
+                    stream.cancel()
+                await asyncio.wait(streams, timeout=_FAREWELL_S)
                 for task in [*living, link]:
                     task.cancel()
         return self._restart
@@ -277,20 +283,16 @@ class Agent:
         self._feature_states[name] = {"state": "failed", "reason": reason}
         self._problems.set(f"feature_{name}", f"the feature '{name}' did not start: {reason}")
 
+    def _children(self) -> dict[str, Child]:
+        sub = {"sub_publisher": self._substream.service.child} if self._substream else {}
+        return {"camera": self._camera.child, "publisher": self._stream.child, **sub}
+
     def _child_pids(self) -> dict[str, int]:
-        pids = {
-            "agent": os.getpid(),
-            "camera": self._camera.child.status.pid,
-            "publisher": self._stream.child.status.pid,
-            "sub_publisher": self._substream.service.child.status.pid if self._substream else None,
-        }
-        return {name: pid for name, pid in pids.items() if pid is not None}
+        pids = {name: child.status.pid for name, child in self._children().items()}
+        return {"agent": os.getpid(), **{name: pid for name, pid in pids.items() if pid is not None}}
 
     def _loops(self) -> dict[str, Turns]:
-        children = {"camera": self._camera.child, "publisher": self._stream.child}
-        if self._substream is not None:
-            children["sub_publisher"] = self._substream.service.child
-        return {"link": self._link.turns, **{name: child.turns for name, child in children.items()}}
+        return {"link": self._link.turns, **{name: child.turns for name, child in self._children().items()}}
 
     def _states(self) -> dict[str, str]:
         camera, stream = self._camera.status().state, self._stream.status().state

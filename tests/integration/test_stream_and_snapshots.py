@@ -18,6 +18,7 @@ from tests.brokers import Mosquitto
 from tests.camera.drivers.clips import FRAMES, HEIGHT, WIDTH, luma_of_frame, make_clip
 from tests.integration.recorder import THUMBNAIL, Recorder
 from tests.listener import Listener
+from tests.rtsp_servers import Script, ScriptedRtspServer
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -108,3 +109,19 @@ def _number(grey: list[list[int]]) -> int:
     """Return the number that a clip's picture carries as the grey of its left half."""
     left = np.array(grey, float)[4:10, 1:7].mean()
     return min(range(FRAMES), key=lambda number: abs(luma_of_frame(number) - (16 + left * 219 / 255)))
+
+
+def test_the_server_is_told_when_the_agent_ends(
+    tmp_path: Path, mosquitto: Mosquitto, listener: Listener
+) -> None:
+    with ScriptedRtspServer(Script()) as server:
+        stream = {"enabled": True, "url": server.url, "sub": {"enabled": True, "url": server.url}}
+        # By chance a camera that goes at the same time would be slower: so more than once.
+        for time in range(1, 4):
+            with AgentProcess(tmp_path, port=mosquitto.port, listener=listener, stream=stream) as agent:
+                agent.status(
+                    lambda status: _publishing(status) and status["stream"]["sub"]["state"] == "publishing",
+                    since=listener.mark(),
+                )
+                assert agent.stop() == 0
+            assert server.methods("RECORD") == server.methods("TEARDOWN") == 2 * time
