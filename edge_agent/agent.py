@@ -233,6 +233,7 @@ class Agent:
             republish=self._republish,
             online=lambda: self._born,
             reconnect=self._link.reconnect,
+            broker_certificate=lambda: self._link.status.broker_certificate,
             entities=self._entities,
             entities_changed=self._entities_changed,
             child_pids=self._child_pids,

@@ -29,6 +29,7 @@ from edge_agent.contract.status import Part
 from edge_agent.contract.topics import Topics
 from edge_agent.health.problems import Problems
 from edge_agent.mqtt.message import Incoming, Outgoing
+from edge_agent.mqtt.validity import Validity
 from edge_agent.turns import Turns
 
 __all__ = ["Feature", "Host", "discover"]
@@ -47,6 +48,7 @@ class Host:
     `loops` are the loops that must go round for this agent to live, `states` the state of its parts in a
     word, and `stopping` is set when it begins to stop for good, not to start again. `stream_page` is where a
     browser shows the stream, None while nobody knows; that it has changed is a change of the capabilities.
+    `broker_certificate` is how long the one is good that the broker showed last, None without TLS.
     """
 
     configuration: Configuration
@@ -71,6 +73,7 @@ class Host:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     vitals: Callable[[], Mapping[str, Any]] = dict
     stream_page: Callable[[], str | None] = lambda: None
+    broker_certificate: Callable[[], Validity | None] = lambda: None
 
 
 class Feature:

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "stream": {*_GROUND, "camera.drivers.base", "camera.messages", "contract", "health.problems",
                "processes"},
     # features: the contract, and each other's narrow interfaces
-    "feature": {*_FEATURE, "camera.port", "health.problems"},
+    "feature": {*_FEATURE, "camera.port", "health.problems", "mqtt.validity"},
     "health": _FEATURE,
     "home_assistant": {*_FEATURE, "stream.viewing"},
     "identify": _FEATURE,
@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     # a process of its own, too
     "snapshots.video": set(),
     "timelapse": {*_FEATURE, "profiles.config", "schedules.place"},
-    "security": {*_FEATURE, "mqtt.tls"},
+    "security": {*_FEATURE, "mqtt.tls", "mqtt.validity"},
     "updates": _FEATURE,
     # the agent builds everything
     "system": {"contract"},

@@ -30,6 +30,7 @@ PROBLEM_CODES: Final[dict[str, ProblemKind]] = {
     "message_too_large": ProblemKind("degraded", "raise the broker's limit, or ask for smaller pictures"),
     "mqtt_plain_text": ProblemKind("degraded", "set mqtt.tls, or mqtt.allow_plain_text where that is meant"),
     "certificate_expires": ProblemKind("degraded", "renew the file; it is taken up without a restart"),
+    "broker_certificate_expires": ProblemKind("degraded", "renew it at the broker, or no node gets in"),
     "certificate_unusable": ProblemKind("degraded", "mend the file; the present connection goes on"),
     # the camera and the picture
     "camera_down": ProblemKind("failed", "look at the cable, and at 'edge-agent cameras'"),

@@ -19,6 +19,7 @@ from edge_agent.mqtt.config import MqttConfig
 from edge_agent.mqtt.message import Outgoing
 from edge_agent.mqtt.protocol import Version
 from edge_agent.mqtt.tls import tls_context
+from edge_agent.mqtt.validity import Validity, shown_by
 
 __all__ = ["Dialer"]
 
@@ -33,6 +34,7 @@ class _Client(paho.Client):
     opened: socket.socket | None = None
     looked_up = False
     given_up = False
+    shown: Validity | None = None
     told_reason = 0
 
     def _create_socket_connection(self) -> socket.socket:
@@ -56,6 +58,7 @@ class _Client(paho.Client):
 
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> Any:
         self.opened = super()._ssl_wrap_socket(tcp_sock)
+        self.shown = shown_by(self.opened)
         return self.opened
 
 
@@ -123,6 +126,11 @@ class Dialer:
     def looked_up(self) -> bool:
         """Whether the broker's name was found, which no address needs; before, no connection was tried."""
         return self.client.looked_up or _is_address(self._config.host)
+
+    @property
+    def broker_certificate(self) -> Validity | None:
+        """How long the certificate is good that the broker has shown, None without TLS."""
+        return self.client.shown
 
     def dial(self) -> None:
         """Connect; blocks. Raises LinkError, OSError or ValueError, the socket closed."""

@@ -284,6 +284,7 @@ class Link:
             session_epoch=epoch,
             denied_subscriptions=denied,
             denied_publishes=(),
+            broker_certificate=session.broker_certificate,
         )
         self._outages.over()
         self.turns.turn(within_s=BIRTH_TIMEOUT_S)
@@ -327,6 +328,7 @@ class Link:
             denied_subscriptions=before.denied_subscriptions if connected else (),
             denied_publishes=before.denied_publishes if connected else (),
             reconnects=max(self._connections - 1, 0),
+            broker_certificate=before.broker_certificate,
         )
         self._tell()
 

@@ -27,6 +27,7 @@ from edge_agent.mqtt.dialer import Dialer
 from edge_agent.mqtt.message import Incoming, Outgoing
 from edge_agent.mqtt.protocol import Version
 from edge_agent.mqtt.reasons import connack_error, disconnect_error, network_error
+from edge_agent.mqtt.validity import Validity
 from edge_agent.pulse import until_pulse_s
 
 __all__ = ["Session"]
@@ -74,6 +75,7 @@ class Session:
         self.ended: asyncio.Future[LinkError] = self._loop.create_future()
         self.receive_maximum = 65_535
         self.maximum_packet_bytes: int | None = None
+        self.broker_certificate: Validity | None = None
         self._five = version == "5"
         self._dialer = Dialer(config=config, client_id=client_id, version=version, will=will)
         self._client = self._dialer.client
@@ -95,6 +97,7 @@ class Session:
         try:
             async with asyncio.timeout(self._config.connect_timeout_s):
                 await attempts.run(self._dialer.dial)
+            self.broker_certificate = self._dialer.broker_certificate
             self._attach()
             reason, properties = await self._consent(consent_timeout_s)
         except (OSError, ValueError) as error:
@@ -228,23 +231,14 @@ class Session:
         pause_s = until_pulse_s(self._loop.time(), min(1.0, self._config.keepalive_s / 10))
         self._timer = self._loop.call_later(pause_s, self._tick)
         now_s = self._clock.monotonic()
-        if keepalive_s and self._connack.done() and now_s - self._heard_s > 1.5 * keepalive_s - 1:
-            self.close(
-                LinkError(
-                    f"the broker {self._config.address} has been silent for {now_s - self._heard_s:.0f} s",
-                    code="broker_silent",
-                )
-            )
-            return
         oldest_s = next((sent_s for _, sent_s in self._under_way.values()), now_s)
-        if now_s - oldest_s > _ACKNOWLEDGE_TIMEOUT_S:
-            self.close(
-                LinkError(
-                    f"the broker {self._config.address} has not acknowledged a message "
-                    f"for {now_s - oldest_s:.0f} s",
-                    code="broker_silent",
-                )
-            )
+        silence = None
+        if keepalive_s and self._connack.done() and now_s - self._heard_s > 1.5 * keepalive_s - 1:
+            silence = f"has been silent for {now_s - self._heard_s:.0f} s"
+        elif now_s - oldest_s > _ACKNOWLEDGE_TIMEOUT_S:
+            silence = f"has not acknowledged a message for {now_s - oldest_s:.0f} s"
+        if silence is not None:
+            self.close(LinkError(f"the broker {self._config.address} {silence}", code="broker_silent"))
             return
         self._call(self._client.loop_misc)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from edge_agent.clock import rfc3339
 from edge_agent.mqtt.outbox import Dropped
 from edge_agent.mqtt.protocol import Version
+from edge_agent.mqtt.validity import Validity
 
 __all__ = ["LinkState", "LinkStatus", "Outage"]
 
@@ -43,9 +44,10 @@ class LinkStatus:
 
     `attempts` counts failures in a row, `reconnects` the connections after the first one, `rejected` the
     publishes that the broker acknowledged with a refusal, `denied_publishes` the first topics of those since
-    this connection's start. `session_epoch` is the present connection's epoch,
-    None without one. `last_outage` is None where there was none: while it lasts nobody can be told.
-    `contested` says that another client has taken this one's identity, until a connection has lasted again.
+    this connection's start. `session_epoch` is the present connection's epoch, None without one.
+    `last_outage` is None where there was none: while it lasts nobody can be told. `broker_certificate` is
+    that of the last connection, None without TLS. `contested` says that another client has taken this one's
+    identity, until a connection has lasted again.
     """
 
     state: LinkState
@@ -61,6 +63,7 @@ class LinkStatus:
     rejected: int = 0
     reconnects: int = 0
     last_outage: Outage | None = None
+    broker_certificate: Validity | None = None
     contested: str | None = None
 
     def document(self) -> dict[str, Any]:

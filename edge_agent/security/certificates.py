@@ -1,4 +1,4 @@
-"""When the certificates in a PEM file expire, read without a library beyond Python's own."""
+"""How long the certificates in a PEM file are good, read without a library beyond Python's own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.errors import StorageError
+from edge_agent.mqtt.validity import Validity
 
-__all__ = ["earliest_expiry"]
+__all__ = ["first_to_expire"]
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -21,8 +22,8 @@ _UTC_TIME: Final = 0x17
 _GENERALIZED_TIME: Final = 0x18
 
 
-def earliest_expiry(file: Path, *, first_only: bool = False) -> datetime | None:
-    """Return when the first of the file's certificates expires, None where it holds none that is understood.
+def first_to_expire(file: Path, *, first_only: bool = False) -> Validity | None:
+    """Return the validity of what expires first of a file's certificates, None where none is understood.
 
     `first_only` looks at the first one, which in a client's chain is its own. Raises StorageError.
     """
@@ -32,20 +33,19 @@ def earliest_expiry(file: Path, *, first_only: bool = False) -> datetime | None:
     except OSError as error:
         raise StorageError(f"{file} cannot be read: {error.strerror or error}", value=str(file)) from error
     blocks = _PEM.findall(text)
-    expiries = [
-        found for pem in (blocks[:1] if first_only else blocks) if (found := _expiry(pem)) is not None
-    ]
-    return min(expiries, default=None)
+    found = (_validity(pem) for pem in (blocks[:1] if first_only else blocks))
+    known = (validity for validity in found if validity is not None)
+    return min(known, key=lambda validity: validity.ends_at, default=None)
 
 
-def _expiry(pem: str) -> datetime | None:
+def _validity(pem: str) -> Validity | None:
     try:
         certificate = next(_elements(ssl.PEM_cert_to_DER_cert(pem)))
         signed = next(_elements(certificate[1]))
         fields = [field for field in _elements(signed[1]) if field[0] != _VERSION]
-        # serial, algorithm, issuer, validity: the second time of that.
-        tag, content = list(_elements(fields[3][1]))[1]
-        return _time(tag, content.decode("ascii"))
+        # serial, algorithm, issuer, validity: two times.
+        begins, ends = (_time(tag, content.decode("ascii")) for tag, content in _elements(fields[3][1]))
+        return Validity(begins, ends)
     except (ValueError, IndexError, StopIteration):
         return None
 

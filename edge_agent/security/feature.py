@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -13,14 +13,14 @@ from typing import Final, Self
 from edge_agent.errors import EdgeAgentError, StorageError
 from edge_agent.feature import Feature, Host
 from edge_agent.mqtt.tls import tls_context
-from edge_agent.security.certificates import earliest_expiry
+from edge_agent.mqtt.validity import Validity
+from edge_agent.security.certificates import first_to_expire
 
 __all__ = ["SecurityFeature", "is_loopback"]
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 60.0
-_WARN_BEFORE: Final = timedelta(days=14)
 
 # What tells one version of a file from another: inode, time of change and size.
 _Marks = tuple[tuple[int, int, int] | None, ...]
@@ -100,6 +100,11 @@ class SecurityFeature(Feature):
 
     async def _tell_expiry(self) -> None:
         self.host.problems.set("certificate_expires", await asyncio.to_thread(self._expiring))
+        shown, now = self.host.broker_certificate(), self.host.clock.now()
+        told = None
+        if shown is not None and shown.ends_soon(now):
+            told = f"the certificate of {self.host.configuration.mqtt.address} {_ends(shown, now)}"
+        self.host.problems.set("broker_certificate_expires", told)
 
     def _expiring(self) -> str | None:
         now = self.host.clock.now()
@@ -110,19 +115,23 @@ class SecurityFeature(Feature):
             if file is None:
                 continue
             try:
-                expiry = earliest_expiry(file, first_only=first_only)
+                validity = first_to_expire(file, first_only=first_only)
             except StorageError as error:
                 told.append(f"{key}: {error.message}")
                 continue
-            if expiry is not None and expiry - now < _WARN_BEFORE:
-                word = "expired" if expiry < now else "expires"
-                told.append(f"{key} ({file}) {word} on {expiry:%Y-%m-%d at %H:%M} UTC")
+            if validity is not None and validity.ends_soon(now):
+                told.append(f"{key} ({file}) {_ends(validity, now)}")
         return "; ".join(told) or None
 
     def _marks(self) -> _Marks:
         tls = self.host.configuration.mqtt.tls
         files = () if tls is None else (tls.ca, tls.cert, tls.key)
         return tuple(_mark(file) for file in files if file is not None)
+
+
+def _ends(validity: Validity, now: datetime) -> str:
+    word = "expired" if validity.ends_at < now else "expires"
+    return f"{word} on {validity.ends_at:%Y-%m-%d at %H:%M} UTC"
 
 
 def _mark(file: Path) -> tuple[int, int, int] | None:

@@ -65,7 +65,7 @@ FAULTS = (
     Fault("second client", identity.second_client, 0, 60),
     Fault("broker's certificate expired", identity.broker_expired, 0, 30),
     # It looks at its files once a minute: that is too long for the quick form, which tests/security has.
-    Fault("own certificate renewed", identity.own_renewed, None, 5),
+    Fault("certificates renewed", identity.both_renewed, None, 5),
     Fault("clock jumps", clock.jump, 0, 20, clock.why_no_jumping_clock),
     Fault("disk full", disks.full, 0, 30, why_no_machine),
     Fault("read-only state directory", disks.read_only, 0, 30, why_no_machine),

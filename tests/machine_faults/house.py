@@ -123,18 +123,25 @@ class House:
         return next((each for each in status["problems"] if each["code"] == code), None)
 
     def well(
-        self, *, since: int, timeout_s: float = 40.0, accept: Callable[[Any], bool] = lambda _: True
+        self,
+        *,
+        since: int,
+        timeout_s: float = 40.0,
+        accept: Callable[[Any], bool] = lambda _: True,
+        but: str | None = None,
     ) -> Any:
-        """Wait until the camera runs and nothing is wrong; returns that status."""
+        """Wait until the camera runs and nothing is wrong, `but` this code may be; returns that status."""
         return self.agent.status(
             lambda status: (
-                status["camera"]["state"] == "running" and not status["problems"] and accept(status)
+                status["camera"]["state"] == "running"
+                and {problem["code"] for problem in status["problems"]} <= {but}
+                and accept(status)
             ),
             since=since,
             timeout_s=timeout_s,
         )
 
-    def back(self, *, since: int, timeout_s: float = 40.0) -> Any:
+    def back(self, *, since: int, timeout_s: float = 40.0, but: str | None = None) -> Any:
         """Wait until the agent is online on a new connection and all is well; returns that status.
 
         What the broker found in the old connection's buffers is none of it, nor what it had kept.
@@ -147,7 +154,10 @@ class House:
         )
         epoch = online.json["epoch"]
         return self.well(
-            since=since, timeout_s=timeout_s, accept=lambda status: bool(status["link"]["epoch"] == epoch)
+            since=since,
+            timeout_s=timeout_s,
+            accept=lambda status: bool(status["link"]["epoch"] == epoch),
+            but=but,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.brokers import Mosquitto
 from tests.machine_faults.house import Outcome, house
 
-__all__ = ["Authority", "broker_expired", "own_renewed", "second_client", "tls_broker", "tls_section"]
+__all__ = ["Authority", "both_renewed", "broker_expired", "second_client", "tls_broker", "tls_section"]
 
 
 def second_client(directory: Path, lasting_s: float) -> Outcome:
@@ -54,20 +55,39 @@ def second_client(directory: Path, lasting_s: float) -> Outcome:
 
 
 class Authority:
-    """Signs certificates, also ones that have run out."""
+    """Signs certificates that were given a year ago, also ones that have run out."""
+
+    _CONFIG = """
+[ca]
+default_ca = suite
+[suite]
+certificate = ca.pem
+private_key = ca.key
+database = given
+new_certs_dir = .
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
+"""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        (directory / "ca.conf").write_text(self._CONFIG)
+        (directory / "given").touch()
         self._openssl("req", "-x509", *self._key("ca"), "-days", "3650", "-subj", "/CN=ca", "-out", "ca.pem")
 
     def certificate(self, name: str, *, subject: str, days: int) -> None:
-        """Write NAME.pem and NAME.key, good from now on for so many days, or since so many days no more."""
+        """Write NAME.pem and NAME.key, good for so many more days, or since so many days no more."""
         self._openssl("req", "-new", *self._key(name), "-subj", f"/CN={subject}", "-out", f"{name}.csr")
         (self._directory / "extensions").write_text("subjectAltName=IP:127.0.0.1\n")
-        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions"]
-        self._openssl(
-            "x509", "-req", "-in", f"{name}.csr", *signed, "-days", str(days), "-out", f"{name}.pem"
-        )
+        now = datetime.now(UTC)
+        begin, end = (f"{now + timedelta(days=count):%Y%m%d%H%M%SZ}" for count in (-365, days))
+        signed = ["-config", "ca.conf", "-batch", "-notext", "-extfile", "extensions"]
+        times = ["-startdate", begin, "-enddate", end]
+        self._openssl("ca", "-in", f"{name}.csr", *signed, *times, "-out", f"{name}.pem")
 
     def _key(self, name: str) -> list[str]:
         options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -116,21 +136,28 @@ def broker_expired(directory: Path, lasting_s: float) -> Outcome:
     return outcome
 
 
-def own_renewed(directory: Path, lasting_s: float) -> Outcome:
-    """The agent's own certificate runs out soon, which is told; the new file is taken up by itself."""
+def both_renewed(directory: Path, lasting_s: float) -> Outcome:
+    """The agent's certificate and the broker's run out soon, which is told; new ones are simply used."""
     authority = Authority(directory)
-    authority.certificate("server", subject="broker", days=365)
+    authority.certificate("server", subject="broker", days=3)
     authority.certificate("client", subject="porch-old", days=3)
     with house(directory, broker=tls_broker, connect=lambda broker: tls_section(broker, directory)) as at:
         at.begin()
         told = at.problem("certificate_expires", since=0)
         assert "mqtt.tls.cert" in told["message"]
+        # It looks once a minute.
+        told = at.problem("broker_certificate_expires", since=0, timeout_s=90)
+        assert f"127.0.0.1:{at.broker.secured_port} expires on" in told["message"]
         at.last(lasting_s)
         since = at.end()
         authority.certificate("client", subject="porch-new", days=365)
-        # It looks once a minute.
         at.problem("certificate_expires", there=False, since=since, timeout_s=90)
-        at.back(since=since)
-        outcome = at.outcome("own certificate renewed")
+        at.back(since=since, but="broker_certificate_expires")
+        authority.certificate("server", subject="broker", days=365)
+        since = at.listener.mark()
+        at.broker.kill()
+        at.broker.start()
+        at.problem("broker_certificate_expires", there=False, since=since, timeout_s=90)
+        outcome = at.outcome("certificates renewed")
         assert "'porch-new'" in at.broker.log()
     return outcome

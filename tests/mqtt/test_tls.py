@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ async def test_tls_with_a_private_authority(pki: Path, tmp_path: Path) -> None:
             assert await owner.link.flush(2)
             # Its own three messages: several TLS records, one of which may hold more than one packet.
             await until(lambda: len(owner.received) == 3, "the messages to itself")
+            shown = owner.link.status.broker_certificate
+            assert shown is not None
+            assert shown.ends_at - shown.begins_at == timedelta(days=2)
+            assert shown.begins_at <= datetime.now(UTC) < shown.ends_at
 
 
 async def test_messages_that_share_a_tls_record_are_all_received(pki: Path) -> None:

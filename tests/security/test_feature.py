@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from edge_agent.security.certificates import earliest_expiry
+from edge_agent.mqtt.validity import Validity
+from edge_agent.security.certificates import first_to_expire
 from edge_agent.security.feature import SecurityFeature, is_loopback
 from tests.clocks import ManualClock, disk_settled
 from tests.features import Desk
@@ -64,9 +66,9 @@ class Rotation:
         self.file = certificate(path / "my.pem", 100)
         self.key = Path(f"{self.file}.key")
         self.clock = ManualClock()
-        expiry = earliest_expiry(self.file)
-        assert expiry is not None
-        self.clock.set_now(expiry - timedelta(days=100))
+        validity = first_to_expire(self.file)
+        assert validity is not None
+        self.clock.set_now(validity.ends_at - timedelta(days=100))
         self.desk = desk_of(
             path, self.clock, host="broker", tls__ca=self.file, tls__cert=self.file, tls__key=self.key
         )
@@ -121,3 +123,20 @@ async def test_half_of_a_new_pair_is_waited_out(rotation: Rotation, tmp_path: Pa
         await rotation.minutes(2)
         assert rotation.desk.problem_codes() == set()
         assert len(rotation.desk.reconnects) == 1
+
+
+async def test_the_broker_s_own_certificate_is_told_until_it_shows_another(rotation: Rotation) -> None:
+    now = rotation.clock.now()
+    shown = Validity(now - timedelta(days=50), now + timedelta(days=40))
+    host = replace(rotation.desk.host, broker_certificate=lambda: shown)
+    async with SecurityFeature(host=host, config=None):
+        await rotation.minutes(1)
+        assert rotation.desk.problem_codes() == set()
+        rotation.clock.set_now(now + timedelta(days=30))
+        await rotation.minutes(1)
+        [problem] = rotation.desk.problems.document()
+        assert problem["code"] == "broker_certificate_expires"
+        assert problem["message"].startswith("the certificate of broker:8883 expires on ")
+        shown = replace(shown, ends_at=now + timedelta(days=120))
+        await rotation.minutes(1)
+        assert rotation.desk.problem_codes() == set()

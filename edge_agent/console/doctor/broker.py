@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,14 +18,14 @@ from edge_agent.console.observer import Observer
 from edge_agent.contract.topics import Topics
 from edge_agent.errors import LinkError, StorageError
 from edge_agent.mqtt.status import LinkStatus
-from edge_agent.security.certificates import earliest_expiry
+from edge_agent.mqtt.validity import Validity
+from edge_agent.security.certificates import first_to_expire
 from edge_agent.security.feature import is_loopback
 
 __all__ = ["BrokerView", "broker_findings", "look_at_broker"]
 
 _CONNECT_S: Final = 8.0
 _ANSWERS_S: Final = 2.0
-_SOON: Final = timedelta(days=14)
 _ADVICE: Final = {
     "broker_refused_credentials": "compare mqtt.username and mqtt.password with the broker's password file",
     "broker_refused": "the broker's own log says why",
@@ -104,7 +104,7 @@ def broker_findings(configuration: Configuration, view: BrokerView, *, now: date
         yield from _protocol(mqtt.address, view.link)
         yield from _credentials(configuration)
         yield from _rights(configuration, view, view.link)
-    yield from _tls(configuration, now=now)
+    yield from _tls(configuration, view.link, now=now)
 
 
 def _protocol(address: str, link: LinkStatus) -> Iterator[Finding]:
@@ -161,7 +161,7 @@ def _status(configuration: Configuration) -> str:
     return Topics(root=configuration.mqtt.root, node=configuration.node.id).status
 
 
-def _tls(configuration: Configuration, *, now: datetime) -> Iterator[Finding]:
+def _tls(configuration: Configuration, link: LinkStatus | None, *, now: datetime) -> Iterator[Finding]:
     mqtt = configuration.mqtt
     if mqtt.tls is None:
         if is_loopback(mqtt.host):
@@ -179,16 +179,22 @@ def _tls(configuration: Configuration, *, now: datetime) -> Iterator[Finding]:
     ):
         if file is not None:
             yield _certificate(key, file, first_only=first_only, now=now)
+    if link is not None and link.broker_certificate is not None:
+        yield _good_until(f"the certificate of {mqtt.address}", link.broker_certificate, now)
 
 
 def _certificate(key: str, file: Path, *, first_only: bool, now: datetime) -> Finding:
     try:
-        expiry = earliest_expiry(file, first_only=first_only)
+        validity = first_to_expire(file, first_only=first_only)
     except StorageError as error:
         return failed("TLS", f"{key}: {error.message}", "let the agent's user read it")
-    if expiry is None:
+    if validity is None:
         return failed("TLS", f"{key}: {file} holds no certificate", "it is to be a PEM file")
-    until = f"{key} ({file}) is good until {expiry:%Y-%m-%d}"
-    if expiry < now:
-        return failed("TLS", f"{key} ({file}) expired on {expiry:%Y-%m-%d}", "renew it")
-    return warned("TLS", until, "renew it soon") if expiry - now < _SOON else ok("TLS", until)
+    return _good_until(f"{key} ({file})", validity, now)
+
+
+def _good_until(what: str, validity: Validity, now: datetime) -> Finding:
+    if validity.ends_at < now:
+        return failed("TLS", f"{what} expired on {validity.ends_at:%Y-%m-%d}", "renew it")
+    until = f"{what} is good until {validity.ends_at:%Y-%m-%d}"
+    return warned("TLS", until, "renew it soon") if validity.ends_soon(now) else ok("TLS", until)
