@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from edge_agent.camera.drivers.picamera2.backend import Backend
+from tests.camera.drivers.picamera2.fake_encoder import FakeEncoder, set_bitrate
 from tests.camera.drivers.picamera2.fake_optics import FakeOptics
 from tests.camera.drivers.picamera2.sensors import FakeMode, Sensor, controls_of
 
@@ -65,7 +66,7 @@ class World:
             transform=FakeTransform,
             colour_space=FakeColorSpace,
             imx708=lambda: lambda camera_num=None: FakeIMX708(world, camera_num),
-            hardware=lambda: (FakeEncoder, lambda take: SimpleNamespace(outputframe=take), _set_bitrate),
+            hardware=lambda: (FakeEncoder, lambda take: SimpleNamespace(outputframe=take), set_bitrate),
         )
 
     @property
@@ -89,22 +90,6 @@ class FakeIMX708:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         return
-
-
-class FakeEncoder:
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.firsttimestamp: int | None = None
-        self.keyframes = 0
-        self.bitrate = options["bitrate"]
-        self.output: Any = None
-
-    def force_key_frame(self) -> None:
-        self.keyframes += 1
-
-
-def _set_bitrate(encoder: FakeEncoder, bps: int) -> None:
-    encoder.bitrate = bps
 
 
 class FakeRequest:

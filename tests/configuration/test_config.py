@@ -1,77 +1,20 @@
-"""The configuration: its defaults, its layers, its errors' texts, and that no secret is shown."""
+"""The configuration: its defaults, its layers, and its errors' texts."""
 
 from __future__ import annotations
 
 import re
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import SecretStr
 
-from edge_agent.config import CORE_SECTIONS, Configuration, Section, load
+from edge_agent.config import CORE_SECTIONS, Section, load
 from edge_agent.configuration.document import MAX_BYTES
 from edge_agent.configuration.sections import clean_node_id
 from edge_agent.errors import ConfigError
-
-
-class Beat(BaseModel):
-    """A feature's section, not closed by itself: the configuration closes it."""
-
-    interval_s: float = Field(30, ge=1, le=3600)
-    headers: dict[str, str] = {}
-    tokens: dict[str, SecretStr] = {}
-    sizes: list[int] = []
-    word: SecretStr | None = Field(None, min_length=20)
-    short: dict[str, Annotated[str, Field(max_length=3)]] = {}
-
-
-class Loader:
-    """Loads the text of a file, an environment and credentials as the agent would."""
-
-    def __init__(self, directory: Path) -> None:
-        self.file = directory / "edge-agent.yaml"
-        self.credentials = directory / "credentials"
-
-    def __call__(
-        self,
-        text: str | None = None,
-        *,
-        environ: Mapping[str, str] | None = None,
-        credentials: Mapping[str, str] | None = None,
-        sections: Mapping[str, type[BaseModel]] | None = None,
-    ) -> Configuration:
-        if text is not None:
-            self.file.write_text(text)
-            self.file.chmod(0o640)
-        if credentials is not None:
-            self.credentials.mkdir(exist_ok=True)
-            for name, content in credentials.items():
-                (self.credentials / name).write_text(content)
-        return load(
-            self.file if text is not None else None,
-            environ=environ or {},
-            sections={"beat": Beat} if sections is None else sections,
-            credentials_directory=self.credentials if credentials is not None else None,
-            default_path=self.file.with_name("absent.yaml"),
-        )
-
-    def error(self, text: str | None = None, **more: Any) -> list[str]:
-        """Return the error's lines, the file's folder taken away."""
-        with pytest.raises(ConfigError) as caught:
-            self(text, **more)
-        return caught.value.message.replace(f"{self.file.parent}/", "").splitlines()
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Loader:
-    return Loader(tmp_path)
-
-
-def explained(configuration: Configuration) -> dict[str, tuple[Any, str]]:
-    return {line.path: (line.value, line.origin) for line in configuration.explain()}
+from tests.configuration.loader import Beat, Loader, explained
 
 
 def test_nothing_set_gives_the_defaults(read: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,92 +197,6 @@ def test_aliases_cannot_blow_up(read: Loader) -> None:
     assert lines == ["edge-agent.yaml: too much; at most 100000 values are allowed"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "mqtt: {password: [hunter2]}",
-        "mqtt: {password: {hunter2: hunter2}}",
-        "mqtt: {password: !hunter2 x}",
-        "mqtt: {password: *hunter2 }",
-        "mqtt: {password: x&hunter2: y}",
-        "beat: {tokens: {a: [hunter2]}}",
-        "beat: {headers: {Authorization: [hunter2]}}",
-        "beat: {word: hunter2}",
-        "beat: {short: {X-Api-Key: hunter2}}",
-        "beat: {interval_s: 'https://u:hunter2@h/'}",
-        "stream: {url: 'rtmp://u:hunter2@h/'}",
-        "mqtt: {username: '', password: hunter2}",
-        "mqtt: {pasword: hunter2}",
-    ],
-)
-def test_no_error_tells_a_secret(read: Loader, text: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        read(text)
-    assert "hunter2" not in caught.value.message.replace("password.hunter2", "")
-    assert "hunter2" not in "".join(traceback.format_exception(caught.value)).replace("password.hunter2", "")
-
-
-def test_explaining_masks_every_secret_and_says_each_origin(read: Loader) -> None:
-    configuration = read(
-        "mqtt: {username: me, password: hunter2}\n"
-        "camera: {options: {password: 7777, speed: 3}}\n"
-        "stream:\n  url: rtsp://me:hunter2@box:8554/a\n"
-        "beat:\n  headers: {Authorization: Bearer hunter2, Accept: text}\n  tokens: {a: hunter2}\n"
-    )
-    lines = explained(configuration)
-    assert lines["mqtt.password"] == ("********", f"{read.file}:1")
-    assert lines["camera.options.password"] == ("********", f"{read.file}:2")
-    assert lines["camera.options.speed"] == (3, f"{read.file}:2")
-    assert lines["stream.url"] == ("rtsp://me:***@box:8554/a", f"{read.file}:4")
-    assert lines["stream.keyframe_interval_s"] == (1.0, "default")
-    assert lines["beat.headers.Authorization"] == ("********", f"{read.file}:6")
-    assert lines["beat.headers.Accept"] == ("text", f"{read.file}:6")
-    assert "hunter2" not in str(lines) + repr(configuration.mqtt)
-    secrets = {line.path for line in configuration.explain() if line.secret}
-    assert secrets == {
-        "mqtt.password",
-        "camera.options.password",
-        "stream.url",
-        "beat.headers.Authorization",
-        "beat.tokens.a",
-    }
-
-
-def test_a_file_with_secrets_that_everyone_may_read_is_warned_about(read: Loader) -> None:
-    assert read("mqtt: {username: u, password: p}\n").warnings == ()
-    read.file.chmod(0o644)
-    (warning,) = load(read.file, environ={}, sections={}).warnings
-    assert warning == f"{read.file}: everyone may read it and it holds mqtt.password; 'chmod o-r {read.file}'"
-
-
-def test_a_credential_for_a_path_is_the_credentials_own_file(read: Loader) -> None:
-    configuration = read(credentials={"mqtt.tls.cert": "PEM", "mqtt.tls.key": "PEM"})
-    assert configuration.mqtt.tls is not None
-    assert configuration.mqtt.tls.key == read.credentials / "mqtt.tls.key"
-
-
-def test_a_credential_may_be_a_mapping_and_an_unknown_one_is_a_warning(read: Loader) -> None:
-    configuration = read(credentials={"beat.headers": '{"X": "y"}', "mqtt.pasword": "x", "other": "x"})
-    assert configuration.section("beat", Beat).headers == {"X": "y"}
-    assert configuration.warnings == (
-        "credential mqtt.pasword: no key has this name, it is not used; did you mean 'mqtt.password'?",
-        "credential other: no key has this name, it is not used",
-    )
-
-
-def test_systemd_names_the_credentials_directory(read: Loader, tmp_path: Path) -> None:
-    (tmp_path / "node.id").write_text("gate")
-    assert read(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).node.id == "gate"
-    (line,) = read.error(environ={"CREDENTIALS_DIRECTORY": str(tmp_path / "node.id")})
-    assert line == "credentials directory node.id: Not a directory"
-
-
-def test_a_credentials_directory_that_is_not_there_holds_none(read: Loader, tmp_path: Path) -> None:
-    configuration = read(environ={"CREDENTIALS_DIRECTORY": str(tmp_path / "missing")})
-    (warning,) = configuration.warnings
-    assert warning.endswith("missing is not there, no credentials are used")
-
-
 def test_a_variable_names_the_file_and_an_argument_wins(read: Loader, tmp_path: Path) -> None:
     named = tmp_path / "named.yaml"
     named.write_text("node: {id: named}")
@@ -394,14 +251,3 @@ def test_a_feature_may_need_a_key(read: Loader) -> None:
 def test_driver_options_hold_the_files_path(read: Loader) -> None:
     configuration = read("camera: {driver: file, path: /v.mp4, options: {loop: true}}")
     assert configuration.camera.driver_options() == {"path": "/v.mp4", "loop": True}
-
-
-def test_the_secrets_in_force_are_known(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text(
-        "mqtt: {username: u, password: hunter22}\n"
-        "stream: {url: 'rtsp://agent:p%40ss@host/x'}\n"
-        "camera: {driver: simulated, options: {token: qwertz}}\n"
-    )
-    found = load(file, environ={}, sections={}).secrets()
-    assert found == {"hunter22", "p%40ss", "p@ss", "qwertz"}
