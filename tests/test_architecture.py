@@ -98,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "console.run": {*_GROUND, "agent", "config", "feature", "logs.formatting"},
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent
-    "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers"},
+    "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers", "camera.overlay"},
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "cli_contract", "config", "console",
             "console.doctor", "console.run", "console.schedule", "console.schedule_picture", "demo",
             "feature", "stream.support", "stream.url"},

@@ -3,7 +3,8 @@
     python -m edge_agent.demo.contact_sheet contact-sheet.jpg
 
 Every change goes the way that a command goes: normalised, held against the camera's limits, applied, read
-back. What the sheet shows under a picture is what was read back and what the sensor reports.
+back. What the sheet shows under a picture is what was read back and what the sensor reports. Where it is the
+encoder that changes, the picture is the one that a viewer decodes.
 """
 
 from __future__ import annotations
@@ -11,20 +12,27 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.camera.capabilities import Reading
 from edge_agent.camera.developing import image_of
 from edge_agent.camera.drivers.base import Driver, Sample
 from edge_agent.camera.drivers.simulated import SimulatedDriver, SimulatedOptions
+from edge_agent.camera.encoder_settings import EncoderSettings
 from edge_agent.camera.limits import resolve, starting_settings
-from edge_agent.camera.settings import flatten
+from edge_agent.camera.overlay.glyphs import missing
+from edge_agent.camera.overlay.painter import Painter
+from edge_agent.camera.settings import CameraSettings, flatten
+from edge_agent.camera.software import SoftwareSettings
 from edge_agent.clock import SystemClock
 from edge_agent.storage import write_atomically
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from PIL.Image import Image
 
 __all__ = ["CHANGES", "Shot", "contact_sheet", "main"]
@@ -34,7 +42,11 @@ _HEIGHT: Final = 270
 _LABEL: Final = 44
 _COLUMNS: Final = 4
 _SETTLE_FRAMES: Final = 45
-_SOURCE: Final = {"video": {"width": 960, "height": 540, "fps": 30.0}}
+# What the encoder's rate control gets before its picture is looked at.
+_ENCODED_FRAMES: Final = 45
+_FPS: Final = 30.0
+_ENCODERS: Final = {"video.bitrate_bps", "video.quality"}
+_SOURCE: Final = {"video": {"width": 960, "height": 540, "fps": _FPS}}
 
 # Each control that shows in a picture, by what shows it: the change, and the light it is shown in.
 CHANGES: Final[tuple[tuple[str, Mapping[str, Any], float], ...]] = (
@@ -70,6 +82,23 @@ CHANGES: Final[tuple[tuple[str, Mapping[str, Any], float], ...]] = (
     ("view.rotation 180", {"view": {"rotation": 180}}, 8000),
     ("video.field_of_view crop", {"video": {"field_of_view": "crop"}}, 8000),
     ("video 640x480", {"video": {"width": 640, "height": 480}}, 8000),
+    ("video.bitrate_bps, decoded", {"video": {"bitrate_bps": 4_000_000}}, 8000),
+    ("video.bitrate_bps little, decoded", {"video": {"bitrate_bps": 100_000}}, 8000),
+    ("video.quality 20, decoded", {"video": {"quality": 20}}, 8000),
+    ("video.quality 45, decoded", {"video": {"quality": 45}}, 8000),
+    ("overlay", {"overlay": {"enabled": True}}, 8000),
+    (
+        "overlay, what and where",
+        {
+            "overlay": {
+                "enabled": True,
+                "text": "{name} {date:%d.%m.%Y}\n{exposure_us} us, {lux} lux",
+                "position": "top_right",
+                "size": 0.07,
+            }
+        },
+        8000,
+    ),
 )
 
 
@@ -87,29 +116,68 @@ def shoot(title: str, patch: Mapping[str, Any], lux: float) -> Shot:
     driver = SimulatedDriver(
         options=SimulatedOptions(lux=lux, start_hour=12.0), clock=SystemClock(), paced=False
     )
-    capabilities = driver.open()
-    settings, _ = starting_settings(_SOURCE, capabilities)
+    software = SoftwareSettings(driver.open(), no_overlay=missing())
+    settings, _ = starting_settings(_SOURCE, software.capabilities)
     driver.configure(settings)
     try:
         _frames(driver, _SETTLE_FRAMES)
-        resolution = resolve(patch, current=driver.applied(), capabilities=capabilities)
+        now = software.over(driver.applied(), settings)
+        resolution = resolve(patch, current=now, capabilities=software.capabilities)
         if resolution.interrupts:
             driver.configure(resolution.settings)
         else:
             driver.apply(resolution.settings)
         sample = _frames(driver, _SETTLE_FRAMES)
-        held = flatten(driver.applied().model_dump())
-        if sample.frame is None:
-            raise RuntimeError("the simulated camera gave no picture")
-        image = image_of(sample.frame)
+        applied = software.over(driver.applied(), resolution.settings)
+        held = flatten(applied.model_dump())
+        reading = sample.reading
+        with _painted(_frame_of(sample), applied, reading) as frame:
+            image = image_of(frame)
+        if _ENCODERS & set(flatten(patch)):
+            image = _decoded(driver, EncoderSettings.of(applied.video))
     finally:
         driver.close()
-    reading = sample.reading
     told = ", ".join(
         f"{path.partition('.')[2] or path}={held[path]}" for path in flatten(patch) if held[path]
     )
     sensor = f"{reading.exposure_us} us, gain {reading.analogue_gain}, fom {reading.focus_fom}"
-    return Shot(title=title, told=f"{told[:60]} | {sensor}" if told else sensor, image=image)
+    told = told.replace("\n", " / ")[:60]
+    return Shot(title=title, told=f"{told} | {sensor}" if told else sensor, image=image)
+
+
+@contextmanager
+def _painted(frame: VideoFrame, settings: CameraSettings, reading: Reading) -> Iterator[VideoFrame]:
+    painter = Painter(names={"name": "Porch"}, clock=SystemClock())
+    painter.configure(settings.overlay)
+    painter.note(reading, fps=_FPS)
+    with painter.on(frame):
+        yield frame
+
+
+def _decoded(driver: Driver, settings: EncoderSettings) -> Image:
+    """Return the picture that a viewer of an encoder with these settings sees."""
+    from av import CodecContext, Packet  # noqa: PLC0415 - only where it shows something
+
+    from edge_agent.camera.encoder import H264Encoder  # noqa: PLC0415 - see above
+
+    decoder: Any = CodecContext.create("h264", "r")
+    shown: list[VideoFrame] = []
+    encoder: H264Encoder | None = None
+    for number in range(_ENCODED_FRAMES):
+        frame = _frame_of(_frames(driver, 1))
+        encoder = encoder or H264Encoder(width=frame.width, height=frame.height, fps=_FPS, settings=settings)
+        for packet in encoder.encode(frame, int(number * 1_000_000 / _FPS)):
+            shown = decoder.decode(Packet(packet.data)) or shown
+    if encoder is not None:
+        encoder.close()
+    shown = decoder.decode(None) or shown
+    return image_of(shown[-1])
+
+
+def _frame_of(sample: Sample) -> VideoFrame:
+    if sample.frame is None:
+        raise RuntimeError("the simulated camera gave no picture")
+    return sample.frame
 
 
 def _frames(driver: Driver, count: int) -> Sample:
