@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-from pydantic import BaseModel
 
 from edge_agent import __version__
 from edge_agent.cli_contract import complete_argument, complete_command, contract
-from edge_agent.config import Configuration, load
 from edge_agent.errors import ConfigError, EdgeAgentError, LinkError, RefusedError
-from edge_agent.feature import Feature, discover
+
+if TYPE_CHECKING:
+    from edge_agent.config import Configuration
+    from edge_agent.feature import Feature
 
 __all__ = ["app", "main"]
 
@@ -33,6 +32,8 @@ app = typer.Typer(
 schedule_app = typer.Typer(help="What schedules will do.", no_args_is_help=True)
 app.add_typer(schedule_app, name="schedule")
 app.command()(contract)
+
+T = TypeVar("T")
 
 _EXIT_USAGE = 2
 _EXIT_NO_BROKER = 5
@@ -64,26 +65,16 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _sections(features: Mapping[str, type[Feature]]) -> dict[str, type[BaseModel]]:
-    return {name: model for feature in features.values() for name, model in feature.sections().items()}
+def _run(doing: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415 - `--help` stays quick
+
+    return asyncio.run(doing)
 
 
 def _load(config: Path | None, broker: str | None = None) -> tuple[Configuration, dict[str, type[Feature]]]:
-    features = discover()
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    environ = dict(os.environ)
-    if broker is not None:
-        host, _, port = broker.rpartition(":") if ":" in broker else (broker, "", "")
-        environ["EDGE_AGENT_MQTT__HOST"] = host
-        if port:
-            environ["EDGE_AGENT_MQTT__PORT"] = port
-    configuration = load(
-        config,
-        environ=environ,
-        sections=_sections(features),
-        credentials_directory=Path(directory) if directory else None,
-    )
-    return configuration, features
+    from edge_agent.console.loading import load_with_features  # noqa: PLC0415 - `--help` stays quick
+
+    return load_with_features(config, broker=broker)
 
 
 def _version(wanted: bool) -> None:
@@ -120,8 +111,10 @@ def check(
 
     What is wrong in profiles and the like is told, too; then it ends with 1.
     """
+    from edge_agent.console.loading import check_target  # noqa: PLC0415 - `--help` stays quick
+
     configuration, features = _load(config)
-    _check_target(configuration)
+    check_target(configuration)
     lines = configuration.explain()
     faults = [fault for feature in features.values() for fault in feature.faults(configuration)]
     if as_json:
@@ -146,17 +139,6 @@ def check(
     if faults:
         _fail("\n".join(faults), 1)
     console.print("The configuration can be used.", style="green")
-
-
-def _check_target(configuration: Configuration) -> None:
-    """Raise ConfigError where what is installed cannot publish to the configured target."""
-    from edge_agent.stream.support import unsupported  # noqa: PLC0415 - `--help` stays quick
-    from edge_agent.stream.url import parse_stream_url  # noqa: PLC0415 - see above
-
-    target = parse_stream_url(configuration.stream_url)
-    missing = unsupported(target.scheme, verify=configuration.stream.tls.verify)
-    if missing is not None:
-        raise ConfigError(f"stream.url: {missing}", field="stream.url", value=target.masked)
 
 
 @app.command()
@@ -248,7 +230,7 @@ def send(
             share = f" {reply['progress']:.0%}" if "progress" in reply else ""
             typer.secho(f"{reply.get('state')}{share} ...", dim=True)
 
-    reply = asyncio.run(
+    reply = _run(
         send_command(
             config=configuration.mqtt,
             node=node or configuration.node.id,
@@ -306,16 +288,16 @@ def watch(
     clock = SystemClock()
     try:
         if once:
-            fleet = asyncio.run(watching.watch_once(config=configuration.mqtt, clock=clock))
+            fleet = _run(watching.watch_once(config=configuration.mqtt, clock=clock))
             if as_json:
                 for _, node in sorted(fleet.nodes.items()):
                     typer.echo(json.dumps(node.line()))
             else:
                 Console().print(watching.fleet_table(fleet))
         elif as_json:
-            asyncio.run(watching.watch_as_json(config=configuration.mqtt, clock=clock, write=typer.echo))
+            _run(watching.watch_as_json(config=configuration.mqtt, clock=clock, write=typer.echo))
         else:
-            asyncio.run(watching.watch_live(config=configuration.mqtt, clock=clock, console=Console()))
+            _run(watching.watch_live(config=configuration.mqtt, clock=clock, console=Console()))
     except KeyboardInterrupt:
         raise typer.Exit from None
 
@@ -390,4 +372,4 @@ def demo(
     """Run the whole thing on this machine: broker, simulated camera, stream and snapshots, live on screen."""
     from edge_agent.demo.runner import run_demo  # noqa: PLC0415 - `--help` stays quick
 
-    raise typer.Exit(asyncio.run(run_demo(broker=broker, seconds=seconds, plain=plain)))
+    raise typer.Exit(_run(run_demo(broker=broker, seconds=seconds, plain=plain)))

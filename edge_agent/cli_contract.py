@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from edge_agent.feature import discover
-
 __all__ = ["complete_argument", "complete_command", "contract"]
 
 
@@ -16,6 +14,7 @@ def complete_command(incomplete: str) -> list[tuple[str, str]]:
     """Return the commands that begin so, and what they do."""
     from edge_agent.catalogue import command_specs  # noqa: PLC0415 - `--help` stays quick
     from edge_agent.console.completion import command_words  # noqa: PLC0415 - see above
+    from edge_agent.feature import discover  # noqa: PLC0415 - see above
 
     return command_words(command_specs(discover()), incomplete)
 
@@ -24,6 +23,7 @@ def complete_argument(ctx: typer.Context, incomplete: str) -> list[tuple[str, st
     """Return the arguments of the command, or the words that one takes, that begin so."""
     from edge_agent.catalogue import command_specs  # noqa: PLC0415 - `--help` stays quick
     from edge_agent.console.completion import argument_words  # noqa: PLC0415 - see above
+    from edge_agent.feature import discover  # noqa: PLC0415 - see above
 
     name, given = ctx.params.get("command"), ctx.params.get("arguments") or ()
     spec = next((spec for spec in command_specs(discover()) if spec.name == name), None)
@@ -43,6 +43,7 @@ def contract(
     With --compatible-with say what the present one breaks and adds; ends with 1 where it breaks something.
     """
     from edge_agent.catalogue import contract_files, write_contract  # noqa: PLC0415 - `--help` stays quick
+    from edge_agent.feature import discover  # noqa: PLC0415 - see above
 
     if compatible_with is not None:
         from edge_agent.released import differences  # noqa: PLC0415 - see above

@@ -99,9 +99,10 @@ ALLOWED: dict[str, set[str]] = {
     "demo": {*_GROUND, "config", "console", "profiles.feature"},
     # a tool that shows what a camera does to its picture, without an agent
     "demo.contact_sheet": {*_GROUND, "camera", "camera.drivers", "camera.overlay"},
+    "console.loading": {"config", "errors", "feature", "stream.support", "stream.url"},
     "cli": {*_GROUND, "camera.drivers.registry", "catalogue", "cli_contract", "config", "console",
-            "console.doctor", "console.run", "console.schedule", "console.schedule_picture", "demo",
-            "feature", "stream.support", "stream.url"},
+            "console.doctor", "console.loading", "console.run", "console.schedule",
+            "console.schedule_picture", "demo", "feature"},
     "cli_contract": {"catalogue", "console.completion", "feature", "released"},
     "__main__": {"cli"},
 }  # fmt: skip
