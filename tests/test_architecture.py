@@ -35,11 +35,13 @@ ALLOWED: dict[str, set[str]] = {
     "clock": set(),
     "masking": set(),
     "pulse": set(),
+    "tls": set(),
+    "https": set(),
     "turns": {"clock"},
     "storage": {"errors"},
     "saving": {"clock", "errors"},
     # one subject each
-    "mqtt": {"clock", "errors", "pulse", "turns"},
+    "mqtt": {"clock", "errors", "pulse", "tls", "turns"},
     "processes": {"clock", "errors", "turns"},
     "configuration": {"errors", "masking", "stream.config", "stream.url"},
     "config": {"configuration", "errors", "mqtt.config"},
@@ -51,8 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     "camera.overlay": {*_GROUND, "camera.settings", "camera.capabilities"},
     "camera": {*_GROUND, "camera.drivers", "camera.overlay", "contract", "health.problems", "processes",
                "stream.packets", "stream.packet_server"},
-    "stream": {*_GROUND, "camera.drivers.base", "camera.messages", "contract", "health.problems",
-               "processes"},
+    "stream": {*_GROUND, "camera.drivers.base", "camera.messages", "contract", "health.problems", "https",
+               "processes", "tls"},
     # features: the contract, and each other's narrow interfaces
     "feature": {*_FEATURE, "camera.port", "health.problems", "mqtt.validity"},
     "health": _FEATURE,
@@ -65,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": {*_FEATURE, "configuration", "profiles.config", "schedules.reading"},
     # judges schedules where no agent runs, so it knows everybody's commands
     "schedules.reading": {*_FEATURE, "catalogue", "profiles.config", "profiles.library", "schedules"},
-    "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture"},
+    "snapshots.upload": {*_GROUND, "config", "contract", "health.problems", "snapshots.picture", "tls"},
     "snapshots": {*_FEATURE, "camera.messages", "camera.settings", "snapshots.upload", "snapshots.video"},
     # a process of its own
     "snapshots.thumbnail_worker": set(),
@@ -73,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "snapshots.video": set(),
     "timelapse": {*_FEATURE, "profiles.config", "schedules.place"},
     "security": {*_FEATURE, "mqtt.tls", "mqtt.validity"},
-    "updates": _FEATURE,
+    "updates": {*_FEATURE, "https"},
     # the agent builds everything
     "system": {"contract"},
     "assembly": {*_GROUND, "camera", "config", "contract", "health", "stream"},
@@ -117,7 +119,7 @@ FOREIGN: dict[str, set[str]] = {
     "astral": {"profiles", "schedules"},
     "gpiozero": {"profiles"},
     "psutil": {"health"},
-    "requests": {"snapshots.upload", "stream", "updates"},
+    "requests": {"https", "snapshots.upload", "stream", "updates"},
     "urllib3": {"snapshots.upload", "stream"},
     "yaml": {"catalogue", "configuration", "profiles", "demo", "released"},
     "av": {

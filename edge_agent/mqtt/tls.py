@@ -6,6 +6,7 @@ import ssl
 
 from edge_agent.errors import LinkError
 from edge_agent.mqtt.config import TlsConfig
+from edge_agent.tls import client_context
 
 __all__ = ["tls_context"]
 
@@ -27,7 +28,7 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
     Reads the disk: not for the event loop. Raises LinkError `tls_failed`.
     """
     try:
-        context = ssl.create_default_context(cafile=config.ca)
+        context = client_context(config.ca)
     except (OSError, ValueError) as error:
         raise LinkError(
             f"the CA file '{config.ca}' (mqtt.tls.ca) cannot be used: {error}",
@@ -35,7 +36,6 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
             field="mqtt.tls.ca",
             value=str(config.ca),
         ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _Socket
     if config.cert is not None:
         try:

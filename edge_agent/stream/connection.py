@@ -86,8 +86,10 @@ def _not_connected(target: StreamUrl, error: Exception, timeout_s: float) -> Str
 def _encrypted(connection: socket.socket, target: StreamUrl, trust: TlsTrust) -> ssl.SSLSocket:
     import ssl  # noqa: PLC0415 - a megabyte that only the encrypted schemes need
 
+    from edge_agent.tls import client_context  # noqa: PLC0415 - see above
+
     try:
-        context = ssl.create_default_context(cafile=trusted_authorities(trust))
+        context = client_context(trusted_authorities(trust))
     except OSError as error:
         raise StreamTargetError(
             f"{target}: the file '{trust.ca}' of stream.tls.ca cannot be used ({error.strerror or error})",

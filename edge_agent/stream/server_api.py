@@ -162,13 +162,9 @@ class ServerApi:
 
     def _connected(self) -> Session:
         if self._session is None:
-            import requests  # noqa: PLC0415 - see ask()
+            from edge_agent.https import new_session  # noqa: PLC0415 - see ask()
 
-            self._session = requests.Session()
-            # Proxies and .netrc of the environment are for other places than one's own server.
-            self._session.trust_env = False
-            if self._ca is not None:
-                self._session.verify = str(self._ca)
+            self._session = new_session(self._base, ca=self._ca)
             if self._credentials is not None:
                 self._session.auth = self._credentials
             if self._token is not None:

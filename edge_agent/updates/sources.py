@@ -141,14 +141,14 @@ def ask_url(url: str, ca: Path | None) -> Told:
 def _content(url: str, ca: Path | None) -> bytes:
     import requests  # noqa: PLC0415 - see above
 
+    from edge_agent.https import new_session  # noqa: PLC0415 - see above
+
     deadline = time.monotonic() + _WHOLE_S
-    with requests.Session() as session:
-        session.trust_env = False
+    with new_session(url, ca=ca) as session:
         response = session.get(
             url,
             headers={"Accept": "application/json", "User-Agent": f"edge-agent/{__version__}"},
             timeout=(_CONNECT_S, _READ_S),
-            verify=True if ca is None else str(ca),
             allow_redirects=False,
             stream=True,
         )

@@ -118,7 +118,7 @@ async def test_nothing_as_payload_forgets_it_and_changes_nothing(house: House) -
         (b"\xff", None, "not UTF-8"),
         (b'{"version": NaN}', None, "NaN is not a number"),
         (b'{"version": 1, "version": 2}', "version", "there twice"),
-        (b"[" * 1000, None, "deep"),
+        (b"[" * 200_000, None, "deep"),
         (b" " * (256 * 1024) + b"{}", None, "at most 262144 bytes"),
         ({"profile": "night"}, "version", "'version' is missing"),
         ({"version": "one"}, "version", "whole number"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,40 +14,19 @@ from edge_agent.mqtt.tls import tls_context
 from tests.brokers import Mosquitto
 from tests.mqtt.fake_broker import FakeBroker
 from tests.mqtt.support import Owner, until
-
-
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-def make_ca(directory: Path, name: str) -> None:
-    files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
-    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    openssl(directory, "req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", *files, *usage)
-
-
-def make_certificate(directory: Path, name: str, subject: str, address: str = "IP:127.0.0.1") -> None:
-    files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
-    openssl(directory, "req", "-new", *NEW_KEY, "-subj", f"/CN={subject}", *files)
-    (directory / f"{name}.ext").write_text(
-        f"subjectAltName={address}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
-    )
-    authority = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", f"{name}.ext")
-    openssl(directory, "x509", "-req", "-in", f"{name}.csr", *authority, "-days", "2", "-out", f"{name}.pem")
+from tests.pki import Pki
 
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("pki")
-    make_ca(directory, "ca")
-    make_ca(directory, "other")
-    make_certificate(directory, "server", "broker")
-    make_certificate(directory, "elsewhere", "broker", "DNS:elsewhere.example")
-    make_certificate(directory, "client", "porch-1")
-    make_certificate(directory, "client2", "porch-2")
+    made = Pki(directory)
+    made.authority("ca")
+    made.authority("other")
+    made.certificate("server", subject="broker")
+    made.certificate("elsewhere", subject="broker", address="DNS:elsewhere.example")
+    made.certificate("client", subject="porch-1")
+    made.certificate("client2", subject="porch-2")
     return directory
 
 
@@ -145,7 +123,7 @@ async def test_a_missing_client_certificate_is_told(pki: Path, tmp_path: Path) -
 
 def test_an_encrypted_key_does_not_ask_anybody(pki: Path, tmp_path: Path) -> None:
     key = tmp_path / "locked.key"
-    openssl(pki, "ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", str(key))
+    Pki(pki).openssl("ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", str(key))
     with pytest.raises(LinkError, match="without a passphrase") as caught:
         tls_context(TlsConfig(ca=pki / "ca.pem", cert=pki / "client.pem", key=key))
     assert caught.value.code == "tls_failed"

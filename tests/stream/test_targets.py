@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.stream.support import unsupported
-from tests.mqtt.test_tls import make_ca, make_certificate
+from tests.pki import Pki
 from tests.rtsp_servers import Script, ScriptedRtspServer, free_port, wait_until
 from tests.stream.fakes import PublisherProcess
 
@@ -26,9 +26,10 @@ DIGEST = 'Digest realm="cam", nonce="abc", qop="auth"'
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("authority")
-    make_ca(directory, "ca")
-    make_certificate(directory, "server", "cam")
-    make_certificate(directory, "elsewhere", "cam", "DNS:elsewhere.example")
+    made = Pki(directory)
+    made.authority("ca")
+    made.certificate("server", subject="cam")
+    made.certificate("elsewhere", subject="cam", address="DNS:elsewhere.example")
     return directory
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_agent.errors import UploadError
 from edge_agent.snapshots.upload.config import UploadConfig
+from edge_agent.tls import client_context
 
 __all__ = ["stamps", "tls_context"]
 
@@ -14,10 +15,9 @@ __all__ = ["stamps", "tls_context"]
 def tls_context(config: UploadConfig, *, with_certificate: bool) -> ssl.SSLContext:
     """Return a context, TLS 1.2 or later. Reads the disk. Raises UploadError `tls_failed`."""
     try:
-        context = ssl.create_default_context(cafile=config.ca)
+        context = client_context(config.ca)
     except (OSError, ValueError) as error:
         raise _unusable(f"the CA file '{config.ca}' (upload.ca)", error) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not config.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

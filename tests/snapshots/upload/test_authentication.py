@@ -2,38 +2,25 @@ from __future__ import annotations
 
 import re
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pki import Pki
 from tests.snapshots.pictures import content_of
 from tests.snapshots.upload.support import Owner, until
 from tests.upload_server import UploadServer
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-def openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("pki")
-    for name in ("ca", "other"):
-        files = ("-keyout", f"{name}.key", "-out", f"{name}.pem")
-        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        openssl(directory, "req", "-x509", *NEW_KEY, "-days", "2", "-subj", f"/CN={name}", *files, *usage)
-    for name in ("server", "client"):
-        files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
-        openssl(directory, "req", "-new", *NEW_KEY, "-subj", f"/CN={name}", *files)
-        (directory / "ext").write_text(
-            "subjectAltName=IP:127.0.0.1\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
-        )
-        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ext", "-days", "2")
-        openssl(directory, "x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
+    made = Pki(directory)
+    made.authority("ca")
+    made.authority("other")
+    made.certificate("server", subject="server")
+    made.certificate("client", subject="client")
     return directory
 
 
