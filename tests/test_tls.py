@@ -29,6 +29,11 @@ class _Hello(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: who does not trust it hangs up."""
+
+
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     made = Pki(tmp_path_factory.mktemp("pki"))
@@ -41,7 +46,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest.fixture(params=["server", "elsewhere"])
 def url(pki: Pki, request: pytest.FixtureRequest) -> Iterator[str]:
     """Return the address of a server with such a certificate."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
+    with _Server(("127.0.0.1", 0), _Hello) as server:
         server.socket = pki.server_context(request.param).wrap_socket(server.socket, server_side=True)
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
