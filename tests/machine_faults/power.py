@@ -158,8 +158,10 @@ def power_cuts(directory: Path, lasting_s: float, *, cuts: int = 2, seed: int | 
 def _cut(at: House, busy: _Busy, image: Path, copy: Path) -> tuple[Path, Said]:
     """Copy the disk as it is at one moment: the agent stands still, what the kernel writes is waited for."""
     said = busy.said()
-    pids = [at.agent.pid, *_children(at.agent.pid)]
-    for pid in pids:
+    # The agent stands still first and goes on last: a child that has ended is there until it looks.
+    os.kill(at.agent.pid, signal.SIGSTOP)
+    children = _children(at.agent.pid)
+    for pid in children:
         os.kill(pid, signal.SIGSTOP)
     try:
         for _ in range(_COPIES):
@@ -167,7 +169,7 @@ def _cut(at: House, busy: _Busy, image: Path, copy: Path) -> tuple[Path, Said]:
             if filecmp.cmp(image, copy, shallow=False):
                 return copy, said
     finally:
-        for pid in pids:
+        for pid in (*children, at.agent.pid):
             os.kill(pid, signal.SIGCONT)
     raise RuntimeError("the disk never came to rest")
 
