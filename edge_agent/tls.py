@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-__all__ = ["client_context"]
+__all__ = ["client_context", "show_certificate"]
 
 
 def client_context(ca: Path | str | None = None) -> ssl.SSLContext:
@@ -19,3 +19,18 @@ def client_context(ca: Path | str | None = None) -> ssl.SSLContext:
     # mosquitto's manual. Other clients of a broker do not, and the next Debian must not cut a fleet off.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def show_certificate(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    """Have `context` show a certificate of one's own; None is for a key in the same file.
+
+    Reads the disk. Raises OSError or ValueError where they cannot be used.
+    """
+    # An encrypted key would make OpenSSL ask on the terminal and wait for ever.
+    context.load_cert_chain(cert, key, password=_no_password)
+
+
+def _no_password() -> str:
+    raise ValueError(
+        "the private key is encrypted; it must be stored without a passphrase, readable by the agent only"
+    )

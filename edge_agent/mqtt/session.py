@@ -75,7 +75,6 @@ class Session:
         self.ended: asyncio.Future[LinkError] = self._loop.create_future()
         self.receive_maximum = 65_535
         self.maximum_packet_bytes: int | None = None
-        self.broker_certificate: Validity | None = None
         self._five = version == "5"
         self._dialer = Dialer(config=config, client_id=client_id, version=version, will=will)
         self._client = self._dialer.client
@@ -97,7 +96,6 @@ class Session:
         try:
             async with asyncio.timeout(self._config.connect_timeout_s):
                 await attempts.run(self._dialer.dial)
-            self.broker_certificate = self._dialer.broker_certificate
             self._attach()
             reason, properties = await self._consent(consent_timeout_s)
         except (OSError, ValueError) as error:
@@ -148,6 +146,11 @@ class Session:
         self._dialer.abandon()
         if not self.ended.done():
             self.ended.set_result(error)
+
+    @property
+    def broker_certificate(self) -> Validity | None:
+        """How long the certificate is good that the broker has shown, None without TLS."""
+        return self._dialer.broker_certificate
 
     # ---- sending
 

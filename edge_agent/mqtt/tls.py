@@ -6,7 +6,7 @@ import ssl
 
 from edge_agent.errors import LinkError
 from edge_agent.mqtt.config import TlsConfig
-from edge_agent.tls import client_context
+from edge_agent.tls import client_context, show_certificate
 
 __all__ = ["tls_context"]
 
@@ -39,8 +39,7 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
     context.sslsocket_class = _Socket
     if config.cert is not None:
         try:
-            # An encrypted key would make OpenSSL ask on the terminal and wait for ever.
-            context.load_cert_chain(config.cert, config.key, password=_no_password)
+            show_certificate(context, config.cert, config.key)
         except (OSError, ValueError) as error:
             raise LinkError(
                 f"the client certificate '{config.cert}' with the key '{config.key or config.cert}' "
@@ -50,9 +49,3 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
                 value=str(config.cert),
             ) from error
     return context
-
-
-def _no_password() -> str:
-    raise ValueError(
-        "the private key is encrypted; it must be stored without a passphrase, readable by the agent only"
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_agent.errors import UploadError
 from edge_agent.snapshots.upload.config import UploadConfig
-from edge_agent.tls import client_context
+from edge_agent.tls import client_context, show_certificate
 
 __all__ = ["stamps", "tls_context"]
 
@@ -23,8 +23,7 @@ def tls_context(config: UploadConfig, *, with_certificate: bool) -> ssl.SSLConte
         context.verify_mode = ssl.CERT_NONE
     if with_certificate and config.cert is not None:
         try:
-            # An encrypted key would make OpenSSL ask on the terminal and wait for ever.
-            context.load_cert_chain(config.cert, config.key, password=_no_password)
+            show_certificate(context, config.cert, config.key)
         except (OSError, ValueError) as error:
             files = f"'{config.cert}' with the key '{config.key or config.cert}'"
             raise _unusable(f"the client certificate {files} (upload.cert, upload.key)", error) from error
@@ -45,9 +44,3 @@ def _stamp(path: Path) -> int:
 
 def _unusable(what: str, error: Exception) -> UploadError:
     return UploadError(f"{what} cannot be used: {error}", code="tls_failed")
-
-
-def _no_password() -> str:
-    raise ValueError(
-        "the private key is encrypted; it must be stored without a passphrase, readable by the agent only"
-    )
